@@ -1,0 +1,5 @@
+//! Pinhole: a learned picture codec that runs on integers alone.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+extern crate alloc;

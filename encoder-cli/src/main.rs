@@ -1,0 +1,2 @@
+//! The `pinhole` command.
+fn main() {}
