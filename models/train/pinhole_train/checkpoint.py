@@ -1,0 +1,39 @@
+"""Checkpoints: written whole or not at all, named by their hash, verified when read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import torch
+
+MAGIC = b"PINCKPT1"
+
+
+def save(path: Path, state: dict) -> str:
+    """Write `state` atomically; returns the SHA-256 of its content."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(path.suffix + ".partial")
+    with open(temporary, "wb") as out:
+        out.write(MAGIC + digest.digest() + content)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(temporary, path)
+    return digest.hexdigest()
+
+
+def load(path: Path) -> dict:
+    """Read a checkpoint; ValueError if a byte of it has changed."""
+    content = Path(path).read_bytes()
+    if content[: len(MAGIC)] != MAGIC:
+        raise ValueError(f"{path}: not a Pinhole checkpoint")
+    head = len(MAGIC) + 32
+    if hashlib.sha256(content[head:]).digest() != content[len(MAGIC) : head]:
+        raise ValueError(f"{path}: damaged checkpoint (its hash does not match)")
+    return torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=False)

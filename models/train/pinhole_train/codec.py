@@ -1,0 +1,253 @@
+"""The codec's networks: analysis and synthesis transforms, hyperprior, two-pass context, quality gains."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from .bases import haar_step, patch_transform
+from .layers import Depthwise, Grid, Pointwise, ResidualBlock, depth_to_space, round_ste, space_to_depth
+from .rate import LogisticMixture, gaussian_bits
+
+# One unit of the networks is 64 grey levels: DCT coefficients of photographs are then of order one.
+PIXEL_UNIT = 64.0
+TRUNK_STEP = 1 / 1024
+LATENT_STEP = 1 / 512
+# Gained latents and predicted means are stored with four fractional bits.
+SYMBOL_STEP = 1 / 16
+SCALE_COUNT = 64
+SCALE_MIN, SCALE_MAX = 0.08, 128.0
+
+
+def scale_of_index(index: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of scale table `index` (0..63): log-spaced from SCALE_MIN to SCALE_MAX."""
+    return SCALE_MIN * torch.exp(index * (math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)))
+
+
+class Compress(nn.Module):
+    """asinh, the table through which the entropy model sees gained latents."""
+
+    # Table domain in symbol steps (16 per unit); beyond it the table saturates.
+    LOW, HIGH = -4096, 4095
+    STEP = math.asinh(2 * 4096 / 16) / 127
+
+    def __init__(self):
+        super().__init__()
+        self.grid = Grid("int8", self.STEP)
+
+    def forward(self, v: torch.Tensor) -> torch.Tensor:
+        return self.grid(torch.asinh(2 * v.clamp(self.LOW * SYMBOL_STEP, self.HIGH * SYMBOL_STEP)))
+
+
+class Analysis(nn.Module):
+    """Picture (n, 3, H, W) in [-2, 2) to latents (n, M, H/16, W/16)."""
+
+    def __init__(self, latents: int, hidden: int, blocks: int):
+        super().__init__()
+        matrix, labels = patch_transform()
+        self.patches = Pointwise(192, 192, Grid("int16", TRUNK_STEP), precise=True)
+        self.blocks = nn.Sequential(*[ResidualBlock(192, hidden, TRUNK_STEP) for _ in range(blocks)])
+        self.down = Pointwise(768, latents, Grid("int16", LATENT_STEP), precise=True)
+        self.last = ResidualBlock(latents, latents, LATENT_STEP)
+        with torch.no_grad():
+            self.patches.weight.copy_(torch.tensor(matrix[:, :, None, None]))
+            self.down.weight.copy_(torch.tensor(haar_step(labels, latents)[:, :, None, None]))
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        trunk = self.blocks(self.patches(space_to_depth(picture, 8)))
+        return self.last(self.down(space_to_depth(trunk, 2)))
+
+
+class Synthesis(nn.Module):
+    """Latents (n, M, h, w) to picture (n, 3, 16h, 16w)."""
+
+    def __init__(self, latents: int, hidden: int, blocks: int):
+        super().__init__()
+        matrix, labels = patch_transform()
+        self.first = ResidualBlock(latents, latents, LATENT_STEP)
+        self.up = Pointwise(latents, 768, Grid("int16", TRUNK_STEP), precise=True)
+        self.blocks = nn.Sequential(*[ResidualBlock(192, hidden, TRUNK_STEP) for _ in range(blocks)])
+        self.patches = Pointwise(192, 192, Grid("int8", 1 / PIXEL_UNIT), precise=True)
+        with torch.no_grad():
+            self.patches.weight.copy_(torch.tensor(matrix.T[:, :, None, None]))
+            self.up.weight.copy_(torch.tensor(haar_step(labels, latents).T[:, :, None, None]))
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        trunk = depth_to_space(self.up(self.first(latents)), 2)
+        return depth_to_space(self.patches(self.blocks(trunk)), 8)
+
+
+class HyperAnalysis(nn.Module):
+    """Gained latents (n, M, 4a, 4b) to hyper-latents (n, Z, a, b)."""
+
+    def __init__(self, latents: int, width: int, hyper: int):
+        super().__init__()
+        self.compress = Compress()
+        self.reduce = Pointwise(latents, width, Grid("relu8"))
+        self.down1 = Pointwise(4 * width, width, Grid("relu8"))
+        self.down2 = Pointwise(4 * width, hyper, Grid("int8", 1.0), precise=True)
+
+    def forward(self, v: torch.Tensor) -> torch.Tensor:
+        x = self.reduce(self.compress(v))
+        return self.down2(space_to_depth(self.down1(space_to_depth(x, 2)), 2))
+
+
+class HyperSynthesis(nn.Module):
+    """Hyper-latents (n, Z, a, b) to features (n, width, 4a, 4b)."""
+
+    def __init__(self, width: int, hyper: int, features: Grid):
+        super().__init__()
+        self.up1 = Pointwise(hyper, 4 * width, Grid("relu8"))
+        self.mix1 = Depthwise(width, 3, Grid("int8"))
+        self.up2 = Pointwise(width, 4 * width, Grid("relu8"))
+        self.mix2 = Depthwise(width, 3, features)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        x = self.mix1(depth_to_space(self.up1(z), 2))
+        return self.mix2(depth_to_space(self.up2(x), 2))
+
+
+class Context(nn.Module):
+    """Decoded anchors (zero elsewhere) to features for the other half of the positions."""
+
+    def __init__(self, latents: int, width: int, features: Grid):
+        super().__init__()
+        self.compress = Compress()
+        self.reduce = Pointwise(latents, width, Grid("relu8"))
+        self.gather = Depthwise(width, 5, features)
+
+    def forward(self, anchors: torch.Tensor) -> torch.Tensor:
+        return self.gather(self.reduce(self.compress(anchors)))
+
+
+class Parameters(nn.Module):
+    """Features to the mean (units of a symbol) and the scale index of each latent; position by position."""
+
+    def __init__(self, features: int, width: int, latents: int):
+        super().__init__()
+        self.hidden = Pointwise(features, width, Grid("relu8"))
+        self.mean = Pointwise(width, latents, Grid("int16", SYMBOL_STEP))
+        self.scale = Pointwise(width, latents, Grid("index", 1.0))
+        with torch.no_grad():
+            self.mean.weight.mul_(0.1)
+            self.scale.weight.mul_(0.3)
+            self.scale.bias.fill_(SCALE_COUNT * 0.35)
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.hidden(features)
+        return self.mean(x).float(), self.scale(x)
+
+
+class QualityGains(nn.Module):
+    """Per-channel gain of each quality: linear between knots, as the runtime computes it."""
+
+    def __init__(self, latents: int, knots: int, lambda_range: tuple[float, float]):
+        super().__init__()
+        self.knots = knots
+        lambdas = torch.logspace(math.log10(lambda_range[0]), math.log10(lambda_range[1]), knots)
+        # High-rate theory: D = step^2 / 12 and dD/dR = -2 ln2 D = -1/lambda give step = 2.94 / sqrt(lambda).
+        start = torch.sqrt(lambdas) * PIXEL_UNIT / 2.94
+        self.log_gain = nn.Parameter(start.log()[:, None].repeat(1, latents))
+
+    def forward(self, quality: torch.Tensor) -> torch.Tensor:
+        """quality (n,) in [0, 1] to gains (n, M, 1, 1)."""
+        position = quality.clamp(0, 1) * (self.knots - 1)
+        low = position.floor().clamp(max=self.knots - 2).long()
+        t = (position - low)[:, None]
+        gain = self.log_gain.exp()
+        return (gain[low] + (gain[low + 1] - gain[low]) * t)[:, :, None, None]
+
+
+def checkerboard(x: torch.Tensor, parity: int) -> torch.Tensor:
+    """The positions with (row + column) % 2 == parity, packed as two quarter planes: (2n, c, h/2, w/2)."""
+    return torch.cat([x[:, :, 0::2, parity::2], x[:, :, 1::2, 1 - parity :: 2]])
+
+
+def uncheckerboard(packed: torch.Tensor, parity: int) -> torch.Tensor:
+    """Inverse of `checkerboard`; the other positions are zero."""
+    top, bottom = packed.chunk(2)
+    n, c, h, w = top.shape
+    out = packed.new_zeros(n, c, 2 * h, 2 * w)
+    out[:, :, 0::2, parity::2] = top
+    out[:, :, 1::2, 1 - parity :: 2] = bottom
+    return out.contiguous(memory_format=torch.channels_last)
+
+
+class Codec(nn.Module):
+    """Everything that is trained in the rate-distortion stage."""
+
+    def __init__(self, shape, lambda_range: tuple[float, float]):
+        super().__init__()
+        self.shape = shape
+        m, f, z = shape.latents, shape.entropy_width, shape.hyper_latents
+        self.analysis = Analysis(m, shape.analysis_hidden, shape.analysis_blocks)
+        self.synthesis = Synthesis(m, shape.synthesis_hidden, shape.synthesis_blocks)
+        self.hyper_analysis = HyperAnalysis(m, f, z)
+        # The second predictor reads both side by side: one grid, so that its int8 weights fit both.
+        features = Grid("int8")
+        self.hyper_synthesis = HyperSynthesis(f, z, features)
+        self.context = Context(m, f, features)
+        self.first = Parameters(f, shape.parameter_width, m)
+        self.second = Parameters(2 * f, shape.parameter_width, m)
+        self.gains = QualityGains(m, shape.gain_knots, lambda_range)
+        self.prior = LogisticMixture(z)
+        # Symbols are Q4 fixed point everywhere in the engine; float training skips that rounding.
+        self.symbol_grid = Grid("int16", SYMBOL_STEP)
+        self.latent_grid = Grid("int16", LATENT_STEP)
+
+    def forward(self, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Reconstruction and rates of a batch.
+
+        picture: (n, 3, H, W) uint8, H and W multiples of 64; quality: (n,) in [0, 1].
+        Returns `picture` (grey levels, 0..255, not clamped in training), `bits_y` (n, M), `bits_z` (n, Z).
+        """
+        x = (picture.float() - 128) / PIXEL_UNIT
+        gain = self.gains(quality)
+        v = self.symbol_grid(self.analysis(x.contiguous(memory_format=torch.channels_last)).float() * gain)
+        z = self.hyper_analysis(v).float()
+        bits_z = self.prior.bits(self._noisy(z))
+        h = self.hyper_synthesis(round_ste(z))
+
+        mean0, index0 = self.first(checkerboard(h, 0))
+        v0 = checkerboard(v, 0)
+        decoded0, bits0 = self._code(v0, mean0, index0)
+        anchors = uncheckerboard(decoded0, 0)
+
+        c = self.context(anchors)
+        mean1, index1 = self.second(torch.cat([checkerboard(h, 1), checkerboard(c, 1).to(h.dtype)], 1))
+        decoded1, bits1 = self._code(checkerboard(v, 1), mean1, index1)
+
+        decoded = anchors + uncheckerboard(decoded1, 1)
+        out = self.synthesis(self.latent_grid(decoded / gain))
+        bits_y = sum(sum(half) for half in (bits0.chunk(2), bits1.chunk(2)))
+        return {"picture": out.float() * PIXEL_UNIT + 128, "bits_y": bits_y, "bits_z": bits_z, "latents": decoded}
+
+    def _noisy(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand_like(x) - 0.5 if self.training else torch.round(x)
+
+    def _code(self, v: torch.Tensor, mean: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Quantise around the predicted mean: decoded values and bits per channel (n, M)."""
+        residual = v - mean
+        bits = gaussian_bits(self._noisy(residual), scale_of_index(index))
+        return round_ste(residual) + mean, bits.sum((2, 3))
+
+
+def kmacs_per_pixel(shape) -> tuple[float, float]:
+    """Thousand multiply-accumulates per pixel of encoding and of decoding (entropy model included)."""
+    m, f, z, p = shape.latents, shape.entropy_width, shape.hyper_latents, shape.parameter_width
+    block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
+    analysis = 192 * 192 / 64 + shape.analysis_blocks * block(192, shape.analysis_hidden, 64) + 768 * m / 256
+    analysis += block(m, m, 256)
+    synthesis = 192 * 192 / 64 + shape.synthesis_blocks * block(192, shape.synthesis_hidden, 64) + 768 * m / 256
+    synthesis += block(m, m, 256)
+    hyper_analysis = m * f / 256 + 4 * f * f / 1024 + 4 * f * z / 4096
+    shared = z * 4 * f / 4096 + 4 * f * f / 1024 + 9 * f / 1024 + 9 * f / 256
+    shared += (f * p + 2 * p * m) / 512 + (m * f + 25 * f) / 256 + (2 * f * p + 2 * p * m) / 512
+    return (analysis + hyper_analysis + shared) / 1000, (synthesis + shared) / 1000
+
+
+def parameter_count(model: nn.Module) -> int:
+    return int(np.sum([p.numel() for p in model.parameters()]))

@@ -1,0 +1,67 @@
+"""Run configuration: one TOML file per stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of the networks. See docs/models.md for what each costs and buys."""
+
+    latents: int = 320
+    hyper_latents: int = 64
+    entropy_width: int = 192
+    parameter_width: int = 256
+    analysis_hidden: int = 192
+    analysis_blocks: int = 3
+    synthesis_hidden: int = 256
+    synthesis_blocks: int = 4
+    gain_knots: int = 7
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training stage."""
+
+    name: str
+    steps: int
+    seed: int = 1
+    batch: int = 8
+    crop: int = 192
+    shrinks: tuple[float, ...] = (0.75, 0.5)
+    learning_rate: float = 6e-4
+    basis_rate: float = 0.2
+    warmup: int = 200
+    final_rate: float = 0.02
+    lambda_range: tuple[float, float] = (6e-4, 0.4)
+    start: str = ""
+    quantise: bool = False
+    perceptual: float = 0.0
+    mse_share: float = 1.0
+    border: float = 0.0
+    ema: float = 0.999
+    checkpoint_every: int = 500
+    log_every: int = 50
+    shape: Shape = field(default_factory=Shape)
+
+    @staticmethod
+    def read(path: Path) -> Config:
+        """Parse a TOML file; unknown keys are an error, so that a typo cannot pass for a setting."""
+        values = tomllib.loads(Path(path).read_text())
+        shape = Shape(**_checked(Shape, values.pop("shape", {}), path))
+        values = _checked(Config, values, path)
+        for key in ("shrinks", "lambda_range"):
+            if key in values:
+                values[key] = tuple(values[key])
+        return Config(shape=shape, **values)
+
+
+def _checked(kind: type, values: dict, path: Path) -> dict:
+    unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
+    if unknown:
+        raise ValueError(f"{path}: unknown settings {', '.join(sorted(unknown))}")
+    return values

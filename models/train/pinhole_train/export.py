@@ -1,0 +1,177 @@
+"""Export of a trained codec: seven QDQ ONNX graphs and `codec.json`, the input of `pinhole model pack`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto
+
+from . import checkpoint
+from .codec import PIXEL_UNIT, SCALE_COUNT, Codec, Compress, kmacs_per_pixel, scale_of_index
+from .config import Config
+from .layers import enable_quantisation
+from .onnx_graph import Graph
+
+# Symbols whose predicted deviation is below the scale of this index are not coded: they are zero on both sides.
+SKIP_BELOW = 4
+TAIL = 2e-5
+
+
+def load_codec(path: Path) -> tuple[Codec, Config, dict]:
+    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was."""
+    state = checkpoint.load(path)
+    config: Config = state["config"]
+    model = Codec(config.shape, config.lambda_range)
+    model.load_state_dict(state["average"])
+    if config.quantise:
+        enable_quantisation(model)
+    return model.eval(), config, state
+
+
+def _picture_in(g: Graph) -> str:
+    return g.dequantise(g.input("picture", 3, TensorProto.UINT8), 1 / PIXEL_UNIT, 128)
+
+
+def analysis(model: Codec) -> Graph:
+    g, net = Graph("analysis"), model.analysis
+    x = g.pointwise(_picture_in(g), net.patches, block=8)
+    for block in net.blocks:
+        x = g.block(x, block)
+    x = g.block(g.pointwise(x, net.down, block=2), net.last)
+    g.output("latents", x, model.shape.latents)
+    return g
+
+
+def synthesis(model: Codec) -> Graph:
+    g, net = Graph("synthesis"), model.synthesis
+    x = g.block(g.input("latents", model.shape.latents), net.first)
+    x = g.depth_to_space(g.pointwise(x, net.up), 2)
+    for block in net.blocks:
+        x = g.block(x, block)
+    x = g.convolve(x, net.patches, net.patches.weight.detach(), strides=[1, 1])
+    x = g.depth_to_space(g.quantise(x, net.patches.grid), 8)
+    g.output("picture", x, 3, TensorProto.UINT8)
+    return g
+
+
+def _compress(g: Graph, x: str, table: Compress) -> str:
+    limits = [g.constant("limit", np.float32(v / 16)) for v in (table.LOW, table.HIGH)]
+    x = g.node("Clip", [x, *limits])
+    x = g.node("Asinh", [g.node("Mul", [x, g.constant("slope", np.float32(2))])])
+    return g.grid(x, table.grid)
+
+
+def hyper_analysis(model: Codec) -> Graph:
+    g, net = Graph("hyper_analysis"), model.hyper_analysis
+    x = g.pointwise(_compress(g, g.input("symbols", model.shape.latents), net.compress), net.reduce)
+    x = g.pointwise(g.pointwise(x, net.down1, block=2), net.down2, block=2)
+    g.output("hyper", x, model.shape.hyper_latents)
+    return g
+
+
+def hyper_synthesis(model: Codec) -> Graph:
+    g, net = Graph("hyper_synthesis"), model.hyper_synthesis
+    # Hyper-latents are integers; as uint8 with zero point 128 they are the engine's tensor.
+    x = g.dequantise(g.input("hyper", model.shape.hyper_latents, TensorProto.UINT8), 1.0, 128)
+    x = g.depthwise(g.depth_to_space(g.pointwise(x, net.up1), 2), net.mix1)
+    x = g.depthwise(g.depth_to_space(g.pointwise(x, net.up2), 2), net.mix2)
+    g.output("features", x, model.shape.entropy_width)
+    return g
+
+
+def context(model: Codec) -> Graph:
+    g, net = Graph("context"), model.context
+    x = g.pointwise(_compress(g, g.input("anchors", model.shape.latents), net.compress), net.reduce)
+    g.output("context", g.depthwise(x, net.gather), model.shape.entropy_width)
+    return g
+
+
+def parameters(model: Codec, which: str) -> Graph:
+    """Predictor of means and scale indices; the second also reads the context features."""
+    g, net = Graph(f"parameters_{which}"), getattr(model, which)
+    width = model.shape.entropy_width
+    # Inputs arrive on the grids of the tensors they come from.
+    features = model.hyper_synthesis.mix2.grid
+    x = g.dequantise(g.input("features", width, TensorProto.UINT8), features.step.item(), features.zero)
+    if which == "second":
+        near = model.context.gather.grid
+        c = g.dequantise(g.input("context", width, TensorProto.UINT8), near.step.item(), near.zero)
+        x = g.node("Concat", [x, c], axis=1)
+    x = g.pointwise(x, net.hidden)
+    g.output("mean", g.pointwise(x, net.mean), model.shape.latents)
+    g.output("scale", g.pointwise(x, net.scale), model.shape.latents)
+    return g
+
+
+def gaussian_table(scale: float) -> tuple[int, list[float]]:
+    """Smallest symbol and probabilities of a zero-mean normal distribution over unit bins, tails cut at TAIL."""
+    cdf = lambda x: 0.5 * math.erfc(-x / (scale * math.sqrt(2)))  # noqa: E731
+    reach = 1
+    while 2 * cdf(-reach - 0.5) > TAIL and reach < 1024:
+        reach += 1
+    return -reach, [max(cdf(s + 0.5) - cdf(s - 0.5), 1e-9) for s in range(-reach, reach + 1)]
+
+
+@torch.no_grad()
+def hyper_tables(model: Codec) -> list[tuple[int, list[float]]]:
+    """Per-channel tables of the hyper-latents' prior over the range that carries all but TAIL of it."""
+    x = torch.arange(-127, 128, dtype=torch.float64)
+    prior = model.prior.double()
+    probability = prior.cdf((x + 0.5).expand(len(prior.mean), -1)) - prior.cdf((x - 0.5).expand(len(prior.mean), -1))
+    prior.float()
+    tables = []
+    for row in probability.clamp(min=1e-9).tolist():
+        kept = [i for i, p in enumerate(row) if p > TAIL / 4]
+        low, high = (kept[0], kept[-1]) if kept else (127, 127)
+        tables.append((low - 127, row[low : high + 1]))
+    return tables
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+        return done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def export(path: Path, out: Path, name: str, version: str) -> None:
+    """Write the graphs and `codec.json` of checkpoint `path` into the folder `out`."""
+    model, config, state = load_codec(path)
+    if not config.quantise:
+        raise ValueError(f"{path}: not a quantisation-aware checkpoint; run the quantised stage first")
+    out.mkdir(parents=True, exist_ok=True)
+    graphs = [analysis(model), synthesis(model), hyper_analysis(model), hyper_synthesis(model), context(model)]
+    graphs += [parameters(model, "first"), parameters(model, "second")]
+    for graph in graphs:
+        onnx.save(graph.model(), str(out / f"{graph.name}.onnx"))
+    scales = [scale_of_index(torch.tensor(float(i))).item() for i in range(SCALE_COUNT)]
+    encode, decode = kmacs_per_pixel(config.shape)
+    description = {
+        "name": name,
+        "version": version,
+        "latent_channels": config.shape.latents,
+        "hyper_channels": config.shape.hyper_latents,
+        "skip_below": SKIP_BELOW,
+        "gain_knots": model.gains.log_gain.exp().tolist(),
+        "latent_tables": [{"min": low, "pmf": pmf} for low, pmf in map(gaussian_table, scales)],
+        "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
+        "lineage": {
+            "checkpoint": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+            "data": state["data_hash"],
+            "commit": _commit(),
+            "stage": config.name,
+            "steps": state["step"],
+            "config": json.loads(json.dumps(dataclasses.asdict(config))),
+        },
+        "metrics": {"encode_kmac_per_pixel": round(encode, 2), "decode_kmac_per_pixel": round(decode, 2)},
+    }
+    (out / "codec.json").write_text(json.dumps(description))

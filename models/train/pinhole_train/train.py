@@ -1,0 +1,191 @@
+"""One training stage: rate-distortion training of the whole codec, float or quantisation-aware.
+
+The loss of a picture is bpp + lambda * D, lambda drawn log-uniformly; with D the mean squared error this is the negative
+ELBO of a VAE with a uniform posterior (Balle et al. 2018), the rate being its KL term. Dividing by sqrt(lambda) keeps
+the gradients of all rates alike.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from . import checkpoint
+from .codec import Codec, kmacs_per_pixel, parameter_count
+from .config import Config
+from .data import Crops, data_hash, find_pictures
+from .layers import enable_quantisation, equalise_branches, observe
+from .perceptual import border_error, ssimulacra2
+
+log = logging.getLogger("pinhole_train")
+
+
+def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
+    """The Lagrangian of a quality in [0, 1]."""
+    return bounds[0] * (bounds[1] / bounds[0]) ** quality
+
+
+class Average:
+    """Exponential moving average of the weights (Polyak); what evaluation and export use."""
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        state = model.state_dict()
+        torch._foreach_lerp_([self.values[k] for k in state], list(state.values()), 1 - decay)
+
+
+class Trainer:
+    """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands."""
+
+    def __init__(self, config: Config, folders: list[str], out: Path, device: str):
+        torch.manual_seed(config.seed)
+        self.config, self.out, self.device = config, Path(out), torch.device(device)
+        paths = find_pictures(folders)
+        self.data_hash = data_hash(paths)
+        self.crops = Crops(paths, config.crop, config.shrinks, config.seed)
+        self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
+        self.step = 0
+        previous = self.out / "last.ckpt"
+        state = checkpoint.load(previous) if previous.exists() else None
+        if state is None and config.start:
+            start = checkpoint.load(Path(config.start))
+            self.model.load_state_dict(start["average"])
+        elif state is None:
+            equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
+        if config.quantise:
+            if state is None:
+                self._calibrate()
+            observe(self.model, True)
+            enable_quantisation(self.model)
+        basis = [self.model.analysis.patches, self.model.analysis.down, self.model.synthesis.up, self.model.synthesis.patches]
+        slow = [p for layer in basis for p in layer.parameters()]
+        others = [p for p in self.model.parameters() if all(p is not s for s in slow)]
+        self.optimiser = torch.optim.Adam(
+            [{"params": others, "factor": 1.0}, {"params": slow, "factor": config.basis_rate}],
+            lr=config.learning_rate, betas=(0.9, 0.99), fused=True,
+        )
+        self.average = Average(self.model, config.ema)
+        if state is not None:
+            self._restore(state)
+
+    @torch.no_grad()
+    def _probe(self) -> None:
+        self.model(self.crops.batch(4).to(self.device), torch.full((4,), 0.7, device=self.device))
+
+    def _calibrate(self) -> None:
+        """Ranges of the activations before the first rounded step."""
+        equalise_branches(self.model, self._probe, exponent=0.5, keep_function=True)
+        observe(self.model, True)
+        self.model.train()
+        with torch.no_grad():
+            for _ in range(20):
+                quality = torch.rand(self.config.batch, device=self.device)
+                self.model(self.crops.batch(self.config.batch).to(self.device), quality)
+
+    def _state(self) -> dict:
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.values,
+            "optimiser": self.optimiser.state_dict(),
+            "torch_random": torch.get_rng_state(),
+            "crops": self.crops.state(),
+            "config": self.config,
+            "data_hash": self.data_hash,
+        }
+
+    def _restore(self, state: dict) -> None:
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["torch_random"])
+        self.crops.restore(state["crops"])
+        log.info("resumed at step %d", self.step)
+
+    def _rate_factor(self) -> float:
+        c = self.config
+        if self.step < c.warmup:
+            return (self.step + 1) / c.warmup
+        progress = (self.step - c.warmup) / max(1, c.steps - c.warmup)
+        return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    def losses(self, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Per-picture loss and its parts."""
+        c = self.config
+        lam = lambda_of(quality, c.lambda_range)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            out = self.model(picture, quality)
+        target = picture.float()
+        pixels = target.shape[2] * target.shape[3]
+        bpp_y, bpp_z = out["bits_y"].sum(1) / pixels, out["bits_z"].sum(1) / pixels
+        mse = (out["picture"] - target).square().mean((1, 2, 3))
+        distortion = c.mse_share * lam * mse
+        parts = {"bpp": bpp_y + bpp_z, "bpp_hyper": bpp_z, "mse": mse}
+        if c.border:
+            distortion = distortion + c.border * lam * border_error(out["picture"], target)
+        if c.perceptual:
+            score = ssimulacra2(target, out["picture"])
+            distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
+            parts["ssimulacra2"] = score
+        parts["loss"] = (parts["bpp"] + distortion) / lam.sqrt()
+        return parts
+
+    def run(self) -> Path:
+        """Train to the configured step; returns the path of the last checkpoint."""
+        c = self.config
+        self.out.mkdir(parents=True, exist_ok=True)
+        encode, decode = kmacs_per_pixel(c.shape)
+        log.info("%s: %d parameters, %.1f / %.1f kMAC per pixel, data %s, %d pictures",
+                 c.name, parameter_count(self.model), encode, decode, self.data_hash[:12], len(self.crops.pictures))
+        self.model.train()
+        sums: dict[str, float] = {}
+        skipped, since = 0, time.monotonic()
+        with open(self.out / "log.jsonl", "a") as lines:
+            while self.step < c.steps:
+                if c.quantise and self.step == int(0.7 * c.steps):
+                    observe(self.model, False)
+                factor = self._rate_factor()
+                for group in self.optimiser.param_groups:
+                    group["lr"] = c.learning_rate * factor * group["factor"]
+                picture = self.crops.batch(c.batch).to(self.device)
+                # Stratified, so that every batch spans the rates.
+                quality = (torch.randperm(c.batch) + torch.rand(c.batch)).to(self.device) / c.batch
+                parts = self.losses(picture, quality)
+                self.optimiser.zero_grad(set_to_none=True)
+                parts["loss"].mean().backward()
+                norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+                if torch.isfinite(norm):
+                    self.optimiser.step()
+                    self.average.update(self.model, self.step)
+                else:
+                    skipped += 1
+                    if skipped > 100:
+                        raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
+                self.step += 1
+                for key, value in parts.items():
+                    sums[key] = sums.get(key, 0.0) + value.detach().mean().item() / c.log_every
+                sums["gradient"] = sums.get("gradient", 0.0) + norm.item() / c.log_every
+                if self.step % c.log_every == 0:
+                    now = time.monotonic()
+                    entry = {"step": self.step, "rate": factor, "skipped": skipped, "s_per_step": (now - since) / c.log_every}
+                    entry |= {k: round(v, 5) for k, v in sums.items()}
+                    lines.write(json.dumps(entry) + "\n")
+                    lines.flush()
+                    if self.step % (10 * c.log_every) == 0:
+                        log.info("%s", " ".join(f"{k}={v:.4g}" for k, v in entry.items()))
+                    sums, since = {}, now
+                if self.step % c.checkpoint_every == 0 or self.step == c.steps:
+                    checkpoint.save(self.out / "last.ckpt", self._state())
+        return self.out / "last.ckpt"
