@@ -1,0 +1,58 @@
+//! Kernels for x86-64 with AVX-512 F, BW, VL and VNNI.
+
+mod conv;
+mod depthwise;
+
+use core::arch::x86_64::*;
+
+pub(super) use conv::conv1x1;
+pub(super) use depthwise::depthwise;
+
+use crate::engine::requant::Bounds;
+
+/// The constants of a requantisation, in vectors.
+#[derive(Clone, Copy)]
+struct Post {
+    /// Whether clamping before the offset does all (there is no residual and the range allows it).
+    fused: bool,
+    min: __m512,
+    max: __m512,
+    offset: __m512i,
+    lo: __m512i,
+    hi: __m512i,
+}
+
+impl Post {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn new(b: Bounds, residual: bool) -> Self {
+        let (from, to) = (b.lo - b.offset, b.hi - b.offset);
+        let fused = !residual && from >= -32768 && to <= 32767;
+        let (min, max) = if fused { (from, to) } else { (-32768, 32767) };
+        Post {
+            fused,
+            min: _mm512_set1_ps(min as f32),
+            max: _mm512_set1_ps(max as f32),
+            offset: _mm512_set1_epi32(b.offset),
+            lo: _mm512_set1_epi32(b.lo),
+            hi: _mm512_set1_epi32(b.hi),
+        }
+    }
+
+    /// Scaled, clamped, rounded, with offset; not yet what [`Post::finish`] adds.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn scale(&self, acc: __m512i, scale: __m512) -> __m512i {
+        let v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), scale);
+        let v = _mm512_min_ps(_mm512_max_ps(v, self.min), self.max);
+        let t = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
+        _mm512_add_epi32(t, self.offset)
+    }
+
+    /// Adds the residual and clamps.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn finish(&self, t: __m512i, residual: __m512i) -> __m512i {
+        _mm512_min_epi32(_mm512_max_epi32(_mm512_add_epi32(t, residual), self.lo), self.hi)
+    }
+}

@@ -1,0 +1,55 @@
+//! The operations that only move or look up elements, on single rows.
+
+use crate::engine::op::Table;
+use crate::engine::{RowMut, RowRef};
+
+/// Row `dy` of blocks of side `b` into its share of a deeper row: `run` = b · channels elements at a time.
+pub(super) fn space_to_depth(from: RowRef<'_>, to: RowMut<'_>, run: usize, b: usize, dy: usize) {
+    fn go<T: Copy>(from: &[T], to: &mut [T], run: usize, b: usize, dy: usize) {
+        for (from, to) in from.chunks_exact(run).zip(to.chunks_exact_mut(run * b)) {
+            to[dy * run..(dy + 1) * run].copy_from_slice(from);
+        }
+    }
+    match (from, to) {
+        (RowRef::U8(f), RowMut::U8(t)) => go(f, t, run, b, dy),
+        (RowRef::I16(f), RowMut::I16(t)) => go(f, t, run, b, dy),
+        _ => {}
+    }
+}
+
+/// The inverse: row `dy` of the blocks out of a deeper row.
+pub(super) fn depth_to_space(from: RowRef<'_>, to: RowMut<'_>, run: usize, b: usize, dy: usize) {
+    fn go<T: Copy>(from: &[T], to: &mut [T], run: usize, b: usize, dy: usize) {
+        for (from, to) in from.chunks_exact(run * b).zip(to.chunks_exact_mut(run)) {
+            to.copy_from_slice(&from[dy * run..(dy + 1) * run]);
+        }
+    }
+    match (from, to) {
+        (RowRef::U8(f), RowMut::U8(t)) => go(f, t, run, b, dy),
+        (RowRef::I16(f), RowMut::I16(t)) => go(f, t, run, b, dy),
+        _ => {}
+    }
+}
+
+/// Copies the `c` channels of every position of `from` to channel `at` on of `to`, which has `channels` of them.
+pub(super) fn concat(from: RowRef<'_>, c: usize, to: RowMut<'_>, channels: usize, at: usize) {
+    fn go<T: Copy>(from: &[T], c: usize, to: &mut [T], channels: usize, at: usize) {
+        for (from, to) in from.chunks_exact(c).zip(to.chunks_exact_mut(channels)) {
+            to[at..at + c].copy_from_slice(from);
+        }
+    }
+    match (from, to) {
+        (RowRef::U8(f), RowMut::U8(t)) => go(f, c, t, channels, at),
+        (RowRef::I16(f), RowMut::I16(t)) => go(f, c, t, channels, at),
+        _ => {}
+    }
+}
+
+/// Looks up every element.
+pub(super) fn table(op: &Table<'_>, from: RowRef<'_>, to: RowMut<'_>) {
+    let (RowRef::I16(from), RowMut::U8(to)) = (from, to) else { return };
+    let last = op.table.len() as i32 - 1;
+    for (&x, out) in from.iter().zip(to) {
+        *out = op.table[(i32::from(x) - i32::from(op.lo)).clamp(0, last) as usize];
+    }
+}
