@@ -3,3 +3,5 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 extern crate alloc;
+
+pub mod entropy;
