@@ -97,7 +97,7 @@ pub fn quantise_pmf(pmf: &[f64]) -> Result<Vec<u16>, TableError> {
         freqs[to] += 1;
         freqs[from] -= 1;
     }
-    // Two entries or more, each at least 1: none reaches 65536.
+    // Two entries or more, each at least 1: none reaches 2^PRECISION.
     Ok(freqs.iter().map(|&f| f as u16).collect())
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cost(p: &[f64], freqs: &[u16]) -> f64 {
-        p.iter().zip(freqs).map(|(p, &f)| -p * (f64::from(f) / 65536.0).log2()).sum()
+        p.iter().zip(freqs).map(|(p, &f)| -p * (f64::from(f) / f64::from(TOTAL)).log2()).sum()
     }
 
     #[test]
@@ -151,12 +151,12 @@ mod tests {
 
     #[test]
     fn extremes_keep_every_slot() {
-        assert_eq!(quantise_pmf(&[0.0, 1.0]).unwrap(), [1, 65535]);
+        assert_eq!(quantise_pmf(&[0.0, 1.0]).unwrap(), [1, 32767]);
         let mut skewed = vec![0.0; 1000];
         skewed[3] = 1.0;
         let f = quantise_pmf(&skewed).unwrap();
-        assert_eq!(f[3], 64537);
-        assert_eq!(quantise_pmf(&vec![1.0; 65536]).unwrap(), vec![1; 65536]);
+        assert_eq!(f[3], 32768 - 999);
+        assert_eq!(quantise_pmf(&vec![1.0; 32768]).unwrap(), vec![1; 32768]);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
             let p: Vec<f64> = p.iter().map(|p| p.powi(skew)).collect();
             prop_assume!(p.iter().sum::<f64>() > 1e-200);
             let f = quantise_pmf(&p).unwrap();
-            prop_assert_eq!(f.iter().map(|&f| u32::from(f)).sum::<u32>(), 65536);
+            prop_assert_eq!(f.iter().map(|&f| u32::from(f)).sum::<u32>(), TOTAL);
             let best = cost(&p, &f);
             for a in 0..f.len() {
                 for b in 0..f.len() {

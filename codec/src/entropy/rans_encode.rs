@@ -83,12 +83,11 @@ impl<'a> RansEncoder<'a> {
     /// Codes the queue with as many states as suit its size. An empty queue gives no bytes.
     #[must_use]
     pub fn finish(&self) -> Vec<u8> {
-        // Each state beyond the first costs about 3 bytes: at most 0.3 % here.
+        // Each state beyond the first costs about 3 bytes: about 0.1 % here.
         let log2_lanes = match self.cost_bytes() {
-            0..2_000 => 0,
-            2_000..4_000 => 1,
-            4_000..10_000 => 2,
-            _ => 3,
+            0..3_000 => 0,
+            3_000..8_000 => 1,
+            _ => 2,
         };
         self.finish_with(log2_lanes)
     }
@@ -109,8 +108,7 @@ impl<'a> RansEncoder<'a> {
         match log2_lanes {
             0 => self.code::<1>(0),
             1 => self.code::<2>(1),
-            2 => self.code::<4>(2),
-            _ => self.code::<8>(3),
+            _ => self.code::<4>(2),
         }
     }
 
@@ -174,13 +172,14 @@ impl Coder<'_> {
     fn put(&mut self, slot: &EncodeSlot) {
         let freq = u32::from(slot.freq);
         let mut x = *self.state;
-        // x >= freq << 16 would leave the state's range.
+        // From freq << (32 - PRECISION) on, x' would not fit 32 bits.
         if x >> (32 - PRECISION) >= freq {
             self.words.push(x as u16);
             x >>= 16;
         }
-        // Exact: x < freq << 16 and the reciprocal r exceeds 2^48 / freq by less than 1, so
-        // x r < 2^64 and its error x < 2^32 stays below 2^48 / freq.
+        // Exact: with k = 32 + PRECISION the reciprocal r exceeds 2^k / freq by less than 1, so
+        // x r exceeds 2^k x / freq by less than x < 2^32 < 2^k / freq, which cannot carry into
+        // the quotient; and x < freq << (32 - PRECISION) keeps x r below 2^64.
         let quotient = ((u64::from(x) * slot.reciprocal) >> (32 + PRECISION)) as u32;
         *self.state = x + u32::from(slot.start) + quotient * ((1 << PRECISION) - freq);
     }

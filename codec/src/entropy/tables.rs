@@ -10,7 +10,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// Frequencies of a table sum to `2^PRECISION`.
-pub const PRECISION: u32 = 16;
+///
+/// With 32-bit states and 16-bit words, 16 costs 0.17 % more bytes than the information coded,
+/// 15 0.05 % and 14 0.03 %; but fewer bits price rare symbols worse.
+pub const PRECISION: u32 = 15;
 /// Symbols, escaped ones included, lie in `-MAX_MAGNITUDE..=MAX_MAGNITUDE`.
 pub const MAX_MAGNITUDE: i32 = 1 << 20;
 /// One bit in the unit of [`TableSet::cost`].

@@ -36,13 +36,14 @@ fn zeros_are_free_and_few_symbols_cheap() {
     let mut encoder = RansEncoder::new();
     encoder.push_run(&set, &[0; 1000], &[0; 1000]).unwrap();
     assert_eq!(encoder.finish(), []);
+    encoder.clear();
     encoder.push(&set, 1, -1).unwrap();
     assert!(encoder.finish().len() <= 3);
     for k in 0..8 {
         encoder.push(&set, 1, k % 3 - 1).unwrap();
     }
     // 9 symbols of about 2 bits.
-    assert!(encoder.finish().len() <= 6, "{}", encoder.finish().len());
+    assert!(encoder.finish().len() <= 5, "{}", encoder.finish().len());
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn errors_name_the_culprit() {
 #[test]
 fn endless_escapes_are_errors() {
     let mut builder = super::super::TableSetBuilder::new();
-    builder.push(0, 0, &[1, 65535]).unwrap();
+    builder.push(0, 0, &[1, 32767]).unwrap();
     let set = builder.build().unwrap();
     for len in 5..200 {
         let mut payload = vec![255; len];
@@ -90,9 +91,9 @@ fn redundancy_is_small() {
         let (symbols, ideal) = sample(&[index as u8], &pmfs, 100_000);
         let mut encoder = RansEncoder::new();
         encoder.push_run(&set, &vec![index as u8; symbols.len()], &symbols).unwrap();
-        for lanes in 0..4 {
+        for lanes in 0..3 {
             let size = encoder.finish_with(lanes).len() as f64;
-            let most = ideal / 8.0 * 1.002 + 4.0 * f64::from(1 << lanes);
+            let most = ideal / 8.0 * 1.001 + 4.0 * f64::from(1 << lanes);
             assert!(size < most, "sigma {}: {size} of {most}", sigmas[index]);
         }
         let size = encoder.finish().len() as f64;
@@ -146,7 +147,7 @@ fn rans_speed() {
     for (name, cycle) in cases {
         let indices: Vec<u8> = (0..COUNT).map(|i| cycle[i % cycle.len()]).collect();
         let (symbols, ideal) = sample(&cycle, &pmfs, COUNT);
-        for lanes in 0..4 {
+        for lanes in 0..3 {
             let best = |f: &mut dyn FnMut()| {
                 (0..9)
                     .map(|_| {
@@ -191,7 +192,7 @@ fn rans_speed() {
 
 proptest! {
     #[test]
-    fn round_trip((a, b, indices, symbols) in any_input(), split in 0usize..400, lanes in 0u32..4) {
+    fn round_trip((a, b, indices, symbols) in any_input(), split in 0usize..400, lanes in 0u32..3) {
         let split = split.min(symbols.len());
         let mut encoder = RansEncoder::new();
         encoder.push_run(&a, &indices[..split], &symbols[..split]).unwrap();
@@ -217,7 +218,7 @@ proptest! {
     /// Every truncation shows, at the latest in `finish`, unless what is left is a stream of its
     /// own for the same symbols (it cannot be: streams are unique for a number of states).
     #[test]
-    fn truncation_is_an_error((a, _, indices, symbols) in any_input(), lanes in 0u32..4) {
+    fn truncation_is_an_error((a, _, indices, symbols) in any_input(), lanes in 0u32..3) {
         let mut encoder = RansEncoder::new();
         encoder.push_run(&a, &indices, &symbols).unwrap();
         let payload = encoder.finish_with(lanes);
