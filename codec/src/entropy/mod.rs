@@ -9,12 +9,16 @@
 //! * [`RansEncoder`] and [`RansDecoder`] code symbols with a table chosen for each of them.
 //! * [`encode_plane`] and [`decode_plane`] carry one 8-bit plane (alpha) without loss.
 
+mod binary;
 mod builder;
+mod plane;
+mod plane_model;
 mod rans;
 mod rans_encode;
 mod tables;
 
 pub use builder::{TableSetBuilder, quantise_pmf};
+pub use plane::{PlaneError, decode_plane, encode_plane};
 pub use rans::{RansDecoder, RansError};
 pub use rans_encode::RansEncoder;
 pub use tables::{COST_ONE_BIT, MAX_MAGNITUDE, PRECISION, TableError, TableSet};
