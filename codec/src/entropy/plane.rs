@@ -185,9 +185,12 @@ mod tests {
 
     #[test]
     fn masks_are_small() {
-        // PNG (zlib 9, best filter) takes 1,600 and 3,300 bytes or so.
-        assert!(round_trip(&disc(512, 1.0), 512) < 1300);
-        assert!(round_trip(&disc(512, 1e-9), 512) < 500);
+        // About 1600 pixels on the soft edge, each nearly 8 bits of noise; 820 rows' ends on the
+        // hard one.
+        let soft = round_trip(&disc(512, 1.0), 512);
+        assert!(soft < 2500, "{soft}");
+        let hard = round_trip(&disc(512, 1e-9), 512);
+        assert!(hard < 300, "{hard}");
     }
 
     #[test]
