@@ -5,3 +5,4 @@
 extern crate alloc;
 
 pub mod entropy;
+pub mod format;

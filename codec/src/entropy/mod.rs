@@ -9,6 +9,8 @@
 //! * [`RansEncoder`] and [`RansDecoder`] code symbols with a table chosen for each of them.
 //! * [`encode_plane`] and [`decode_plane`] carry one 8-bit plane (alpha) without loss.
 
+#![forbid(unsafe_code)]
+
 mod binary;
 mod builder;
 mod plane;
