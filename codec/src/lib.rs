@@ -4,4 +4,7 @@
 
 extern crate alloc;
 
+pub mod bundle;
 pub mod engine;
+pub mod entropy;
+pub mod format;
