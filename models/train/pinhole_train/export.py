@@ -129,8 +129,9 @@ def hyper_tables(model: Codec) -> list[tuple[int, list[float]]]:
     prior.float()
     tables = []
     for row in probability.clamp(min=1e-9).tolist():
-        kept = [i for i, p in enumerate(row) if p > TAIL / 4]
-        low, high = (kept[0], kept[-1]) if kept else (127, 127)
+        # Tables always list zero.
+        kept = [i for i, p in enumerate(row) if p > TAIL / 4 or i == 127]
+        low, high = kept[0], kept[-1]
         tables.append((low - 127, row[low : high + 1]))
     return tables
 
