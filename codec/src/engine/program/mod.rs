@@ -543,3 +543,6 @@ fn dtype_and_zero(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;
