@@ -2,21 +2,20 @@
 //!
 //! Each scale is windowed by an 11-tap Gaussian of sigma 1.5 where it fits whole; between scales
 //! 2×2 blocks are averaged, an odd last row or column dropped. Scales in which the window does
-//! not fit are left out and the weights of the others scaled to one.
+//! not fit are left out and the weights of the others scaled to the same sum.
 
+/// As published; they add up to 1.0001.
 const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 const TAPS: usize = 11;
 const SIGMA: f64 = 1.5;
 /// (0.01 · 255)² and (0.03 · 255)².
-const C1: f32 = 6.5025;
-const C2: f32 = 58.5225;
-/// Samples are kept relative to this, so that squares stay small and float32 is enough.
-const MIDDLE: f32 = 128.0;
+const C1: f64 = 6.5025;
+const C2: f64 = 58.5225;
 
 /// The mean of the three colours' MS-SSIM; both pictures are interleaved RGB.
 pub(super) fn ms_ssim_rgb(a: &[u8], b: &[u8], width: usize, height: usize) -> f64 {
     let plane = |data: &[u8], channel: usize| {
-        let samples = data.iter().skip(channel).step_by(3).map(|&v| f32::from(v) - MIDDLE);
+        let samples = data.iter().skip(channel).step_by(3).map(|&v| f64::from(v));
         Plane { width, height, data: samples.collect() }
     };
     (0..3).map(|channel| ms_ssim(plane(a, channel), plane(b, channel))).sum::<f64>() / 3.0
@@ -25,13 +24,13 @@ pub(super) fn ms_ssim_rgb(a: &[u8], b: &[u8], width: usize, height: usize) -> f6
 struct Plane {
     width: usize,
     height: usize,
-    data: Vec<f32>,
+    data: Vec<f64>,
 }
 
 fn ms_ssim(mut a: Plane, mut b: Plane) -> f64 {
     let side = a.width.min(a.height);
     let scales = (1..=WEIGHTS.len()).rev().find(|n| side >> (n - 1) >= TAPS).unwrap_or(1);
-    let total: f64 = WEIGHTS[..scales].iter().sum();
+    let rescale = WEIGHTS.iter().sum::<f64>() / WEIGHTS[..scales].iter().sum::<f64>();
     let window = window(side);
     let mut score = 1.0;
     for (scale, weight) in WEIGHTS[..scales].iter().enumerate() {
@@ -39,7 +38,7 @@ fn ms_ssim(mut a: Plane, mut b: Plane) -> f64 {
         let last = scale + 1 == scales;
         let term = if last { whole } else { structure };
         // Anticorrelated pictures have negative terms, of which no root exists.
-        score *= term.max(0.0).powf(weight / total);
+        score *= term.max(0.0).powf(weight * rescale);
         if !last {
             a = a.halved();
             b = b.halved();
@@ -49,13 +48,13 @@ fn ms_ssim(mut a: Plane, mut b: Plane) -> f64 {
 }
 
 /// The Gaussian, cut to the largest odd length that fits in a picture smaller than it.
-fn window(side: usize) -> Vec<f32> {
+fn window(side: usize) -> Vec<f64> {
     let taps = if side >= TAPS { TAPS } else { side - (side + 1) % 2 };
     let middle = (taps / 2) as f64;
     let raw: Vec<f64> =
         (0..taps).map(|i| (-(i as f64 - middle).powi(2) / (2.0 * SIGMA * SIGMA)).exp()).collect();
     let sum: f64 = raw.iter().sum();
-    raw.iter().map(|v| (v / sum) as f32).collect()
+    raw.iter().map(|v| v / sum).collect()
 }
 
 /// Means over one scale.
@@ -66,13 +65,13 @@ struct Similarity {
     whole: f64,
 }
 
-fn ssim(a: &Plane, b: &Plane, window: &[f32]) -> Similarity {
+fn ssim(a: &Plane, b: &Plane, window: &[f64]) -> Similarity {
     let (width, height) = (a.width, a.height);
     let (out_width, out_height) = (width + 1 - window.len(), height + 1 - window.len());
     // Sums down the window's columns: a, b, a², b², ab.
-    let mut columns = vec![0.0f32; 5 * width];
-    let mut rows = vec![0.0f32; 5 * out_width];
-    let (mut structure, mut whole) = (0.0f64, 0.0f64);
+    let mut columns = vec![0.0f64; 5 * width];
+    let mut rows = vec![0.0f64; 5 * out_width];
+    let (mut structure, mut whole) = (0.0, 0.0);
     for y in 0..out_height {
         columns.fill(0.0);
         let (sum_a, rest) = columns.split_at_mut(width);
@@ -105,10 +104,9 @@ fn ssim(a: &Plane, b: &Plane, window: &[f32]) -> Similarity {
             let (var_a, var_b) = (at(2) - mean_a * mean_a, at(3) - mean_b * mean_b);
             let covariance = at(4) - mean_a * mean_b;
             let cs = (2.0 * covariance + C2) / (var_a + var_b + C2);
-            let (light_a, light_b) = (mean_a + MIDDLE, mean_b + MIDDLE);
-            let l = (2.0 * light_a * light_b + C1) / (light_a * light_a + light_b * light_b + C1);
-            structure += f64::from(cs);
-            whole += f64::from(cs * l);
+            let l = (2.0 * mean_a * mean_b + C1) / (mean_a * mean_a + mean_b * mean_b + C1);
+            structure += cs;
+            whole += cs * l;
         }
     }
     let count = (out_width * out_height) as f64;
@@ -153,9 +151,10 @@ mod tests {
 
     #[test]
     fn flat_pictures_differ_in_luminance_alone() {
-        // One scale: (2·100·120 + C1) / (100² + 120² + C1).
+        // One scale: (2·100·120 + C1) / (100² + 120² + C1), to the power of the weights' sum.
         let score = ms_ssim_rgb(&[100; 3 * 121], &[120; 3 * 121], 11, 11);
-        assert!((score - 24_006.502_5 / 24_406.502_5).abs() < 1e-6, "{score}");
+        let expected = (24_006.502_5_f64 / 24_406.502_5).powf(1.000_1);
+        assert!((score - expected).abs() < 1e-12, "{score}");
     }
 
     #[test]
