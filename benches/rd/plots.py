@@ -25,6 +25,7 @@ plt.rcParams.update(
         # The same results give the same file.
         "svg.hashsalt": "pinhole",
         "font.size": 10,
+        "axes.axisbelow": True,
         "axes.grid": True,
         "grid.color": "#e3e3e3",
         "axes.spines.top": False,
