@@ -3,7 +3,7 @@
 //! * [`Program`] — a flat list of operations, parsed in place from bytes; [`ProgramBuilder`] writes them.
 //! * [`Executor`] — runs a program row by row over ring buffers (memory grows with width, not area).
 //! * [`run_banded`] — the same over several bands of rows, in parallel with the feature `rayon`.
-//! * [`reference`] — whole tensors, plain loops: the definition every other path is tested against.
+//! * [`mod@reference`] — whole tensors, plain loops: the definition every other path is tested against.
 //! * [`kernels`] — the inner loops for each instruction set, bit-identical to the scalar ones.
 //!
 //! Tensors are NHWC with N = 1, of type [`DType::U8`] or [`DType::I16`]; the arithmetic is described in [`op`]
