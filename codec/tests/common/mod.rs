@@ -22,13 +22,21 @@ impl Toy {
 
     fn weights(&mut self, n: usize) -> Vec<i8> {
         let mut next = || {
-            self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            self.seed =
+                self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (self.seed >> 56) as i8
         };
         (0..n).map(|_| next() / 2).collect()
     }
 
-    fn conv(&mut self, input: TensorId, (from, to): (usize, usize), zero: i32, dtype: DType, gain: f32) -> TensorId {
+    fn conv(
+        &mut self,
+        input: TensorId,
+        (from, to): (usize, usize),
+        zero: i32,
+        dtype: DType,
+        gain: f32,
+    ) -> TensorId {
         let weights = self.weights(from * to);
         let bias: Vec<i32> = weights
             .chunks(from)
@@ -39,19 +47,36 @@ impl Toy {
             _ => (Bounds { offset: 0, lo: -32768, hi: 32767 }, 0),
         };
         let scale = vec![gain / from as f32; to];
-        let spec = ConvSpec { dtype, zero_point, residual: None, weights: &weights, bias: &bias, scale: &scale, bounds };
+        let spec = ConvSpec {
+            dtype,
+            zero_point,
+            residual: None,
+            weights: &weights,
+            bias: &bias,
+            scale: &scale,
+            bounds,
+        };
         self.program.conv1x1(input, spec).unwrap()
     }
 
     fn depthwise(&mut self, input: TensorId, k: usize, channels: usize, zero: i32) -> TensorId {
         let weights = self.weights(k * k * channels);
         let bias: Vec<i32> = (0..channels)
-            .map(|c| -zero * (0..k * k).map(|tap| i32::from(weights[tap * channels + c])).sum::<i32>())
+            .map(|c| {
+                -zero * (0..k * k).map(|tap| i32::from(weights[tap * channels + c])).sum::<i32>()
+            })
             .collect();
         let scale = vec![0.01; channels];
         let bounds = Bounds { offset: 128, lo: 0, hi: 255 };
         let spec = DepthwiseSpec {
-            k, dtype: DType::U8, zero_point: 128, residual: None, weights: &weights, bias: &bias, scale: &scale, bounds,
+            k,
+            dtype: DType::U8,
+            zero_point: 128,
+            residual: None,
+            weights: &weights,
+            bias: &bias,
+            scale: &scale,
+            bounds,
         };
         self.program.depthwise(input, spec).unwrap()
     }
