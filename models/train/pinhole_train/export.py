@@ -25,13 +25,13 @@ SKIP_BELOW = 4
 TAIL = 2e-5
 
 
-def load_codec(path: Path) -> tuple[Codec, Config, dict]:
-    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was."""
+def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]:
+    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`)."""
     state = checkpoint.load(path)
     config: Config = state["config"]
     model = Codec(config.shape, config.lambda_range)
     model.load_state_dict(state["average"])
-    if config.quantise:
+    if config.quantise and not as_float:
         enable_quantisation(model)
     return model.eval(), config, state
 
