@@ -14,6 +14,8 @@ mod manifest;
 mod model;
 pub mod parity;
 mod tables;
+#[cfg(test)]
+mod testing;
 
 use std::path::Path;
 
