@@ -1,7 +1,7 @@
 //! Model bundles (`.pinm`): programs, tables and gains of one codec, read in place.
 //!
-//! A bundle is a signature, a section directory and the sections, each aligned to 64 bytes so that the engine uses
-//! weights where they lie (see `docs/format.md`, "Bundles"). All integers are little-endian.
+//! A bundle is a signature, a checked section directory and the sections, each aligned to 64 bytes so that the engine
+//! uses weights where they lie (see `docs/format.md`, "Bundles"). All integers are little-endian.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -92,6 +92,8 @@ pub enum BundleError {
     TooManySections(u32),
     /// A section does not start at a multiple of 64 bytes.
     Misaligned(Tag),
+    /// The directory's checksum does not match.
+    DamagedDirectory,
     /// A section's checksum does not match its bytes.
     Damaged(Tag),
     /// A section that this use needs is not there.
@@ -134,6 +136,7 @@ impl fmt::Display for BundleError {
             }
             Self::TooManySections(n) => write!(f, "{n} sections in a bundle"),
             Self::Misaligned(t) => write!(f, "section {t} is not aligned"),
+            Self::DamagedDirectory => write!(f, "the directory is damaged (checksum mismatch)"),
             Self::Damaged(t) => write!(f, "section {t} is damaged (checksum mismatch)"),
             Self::Missing(t) => write!(f, "section {t} is missing"),
             Self::ManifestNotText => write!(f, "the manifest is not UTF-8"),
@@ -393,6 +396,10 @@ fn sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
     let count = word(12)?;
     if count as usize > MAX_SECTIONS {
         return Err(BundleError::TooManySections(count));
+    }
+    let directory = HEAD + count as usize * ENTRY;
+    if word(directory)? != crc32c(&bytes[..directory]) {
+        return Err(BundleError::DamagedDirectory);
     }
     let mut found = Vec::with_capacity(count as usize);
     for at in (0..count as usize).map(|i| HEAD + i * ENTRY) {

@@ -30,7 +30,8 @@ impl BundleBuilder {
         out.extend(SIGNATURE);
         out.extend(VERSION.to_le_bytes());
         out.extend((self.sections.len() as u32).to_le_bytes());
-        let mut at = (HEAD + self.sections.len() * ENTRY).next_multiple_of(ALIGN);
+        // Signature, version and count, the entries, their checksum.
+        let mut at = (HEAD + self.sections.len() * ENTRY + 4).next_multiple_of(ALIGN);
         for (tag, bytes) in &self.sections {
             out.extend(tag.0);
             out.extend((at as u32).to_le_bytes());
@@ -38,6 +39,7 @@ impl BundleBuilder {
             out.extend(crc32c(bytes).to_le_bytes());
             at = (at + bytes.len()).next_multiple_of(ALIGN);
         }
+        out.extend(crc32c(&out).to_le_bytes());
         for (_, bytes) in &self.sections {
             out.resize(out.len().next_multiple_of(ALIGN), 0);
             out.extend(bytes);

@@ -33,6 +33,31 @@ pub(super) fn check_inputs(program: &Program<'_>, inputs: &[Tensor]) -> Result<S
     Ok(inputs[0].size)
 }
 
+impl Executor {
+    /// Runs whole inputs to whole outputs, in one band.
+    ///
+    /// # Errors
+    /// As [`Executor::run`], or inputs that are not what the program needs.
+    pub fn run_tensors(
+        &mut self,
+        program: &Program<'_>,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>, RunError> {
+        let size = check_inputs(program, inputs)?;
+        let infos = program.outputs().iter().map(|&t| program.tensors()[usize::from(t)]);
+        let mut outputs: Vec<Tensor> =
+            infos.map(|i| Tensor::zeros(i.dtype, size.shifted(i.shift), i.channels)).collect();
+        let mut views: Vec<RowMut<'_>> = outputs.iter_mut().map(Tensor::as_mut).collect();
+        let source = |input: usize, y: usize, mut to: RowMut<'_>| {
+            if let Some(row) = inputs.get(input).and_then(|t| t.row(y)) {
+                to.copy_from(row);
+            }
+        };
+        run_banded(core::slice::from_mut(self), program, size, &source, &mut views)?;
+        Ok(outputs)
+    }
+}
+
 /// Runs a picture in as many bands of rows as there are executors, and writes whole outputs: output `o` is
 /// `[height][width][channels]` of that output. With the feature `rayon` the bands run in parallel (in the current
 /// thread pool); the result is the same bits for any number of bands.

@@ -16,9 +16,10 @@ pub struct Bounds {
 /// Rounds to the nearest integer, ties to even. Exact for |v| <= 2^22.
 #[inline(always)]
 pub fn round_ties_even(v: f32) -> i32 {
-    // Adding 1.5 * 2^23 leaves no bits for a fraction, so the addition itself rounds, ties to even.
+    // Adding 1.5 * 2^23 leaves no bits for a fraction, so the addition itself rounds, ties to even, and the lowest
+    // mantissa bits are the integer (unlike a cast, this turns into vector code).
     const MAGIC: f32 = 12_582_912.0;
-    ((v + MAGIC) - MAGIC) as i32
+    (v + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i32
 }
 
 /// `clamp(round_ties_even(clamp(acc as f32 * scale, -32768, 32767)) + residual + offset, lo, hi)`.

@@ -155,7 +155,6 @@ impl BitCoder for BitDecoder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
     use proptest::prelude::*;
 
     #[test]
@@ -172,13 +171,13 @@ mod tests {
         #[test]
         fn round_trip(bits in proptest::collection::vec((any::<bool>(), 0u8..8), 0..2000),
                       bias in 0u8..8) {
-            let mut contexts = vec![Probability::EVEN; 8];
+            let mut contexts = [Probability::EVEN; 8];
             let mut encoder = BitEncoder::new(Vec::new());
             for &(bit, context) in &bits {
                 encoder.bit(&mut contexts[usize::from(context)], bit && context > bias);
             }
             let bytes = encoder.finish();
-            let mut contexts = vec![Probability::EVEN; 8];
+            let mut contexts = [Probability::EVEN; 8];
             let mut decoder = BitDecoder::new(&bytes);
             for &(bit, context) in &bits {
                 let decoded = decoder.bit(&mut contexts[usize::from(context)], false);

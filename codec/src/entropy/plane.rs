@@ -193,6 +193,15 @@ mod tests {
         assert!(hard < 300, "{hard}");
     }
 
+    /// The bytes of a plane must never change.
+    #[test]
+    fn planes_are_pinned() {
+        let plane: Vec<u8> =
+            (0u32..1500).map(|i| if i % 150 < 90 { 0 } else { ((i * i) >> 6) as u8 }).collect();
+        let coded = encode_plane(&plane, 150, 10, 150).unwrap();
+        assert_eq!((coded.len(), crate::format::crc32c(&coded)), (369, 0xe3b3_7d02));
+    }
+
     #[test]
     fn noise_does_not_grow() {
         let mut seed = 1u64;

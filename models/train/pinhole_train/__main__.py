@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import logging
 import sys
 from pathlib import Path
+
+
+def run_train(given: argparse.Namespace) -> None:
+    from .config import Config
+    from .train import Trainer
+
+    config = Config.read(given.config)
+    if given.start:
+        config = dataclasses.replace(config, start=given.start)
+    Trainer(config, given.data, given.out, given.device).run()
+
+
+def run_export(given: argparse.Namespace) -> None:
+    from .export import export
+
+    export(given.checkpoint, given.out, given.name, given.version)
+
+
+def run_evaluate(given: argparse.Namespace) -> None:
+    from .evaluate import evaluate
+    from .export import load_codec
+
+    model, _, _ = load_codec(given.checkpoint, as_float=given.as_float)
+    for row in evaluate(model, given.pictures, given.qualities):
+        print(json.dumps(row))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,13 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("config", type=Path)
     train.add_argument("--data", nargs="+", required=True, help="folders of pictures")
     train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs")
-    train.add_argument("--device", default="cpu")
+    train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    train.add_argument("--start", help="checkpoint to start from, in place of the config's")
+    export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("--out", type=Path, required=True)
+    export.add_argument("--name", default="photo")
+    export.add_argument("--version", default="0.1.0")
+    evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")
+    evaluate.add_argument("checkpoint", type=Path)
+    evaluate.add_argument("--pictures", required=True)
+    evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
+    evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    from .config import Config
-    from .train import Trainer
-
-    Trainer(Config.read(given.config), given.data, given.out, given.device).run()
+    run = {"train": run_train, "export": run_export, "evaluate": run_evaluate}[given.stage]
+    run(given)
     return 0
 
 

@@ -25,13 +25,13 @@ SKIP_BELOW = 4
 TAIL = 2e-5
 
 
-def load_codec(path: Path) -> tuple[Codec, Config, dict]:
-    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was."""
+def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]:
+    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`)."""
     state = checkpoint.load(path)
     config: Config = state["config"]
     model = Codec(config.shape, config.lambda_range)
     model.load_state_dict(state["average"])
-    if config.quantise:
+    if config.quantise and not as_float:
         enable_quantisation(model)
     return model.eval(), config, state
 
@@ -129,8 +129,9 @@ def hyper_tables(model: Codec) -> list[tuple[int, list[float]]]:
     prior.float()
     tables = []
     for row in probability.clamp(min=1e-9).tolist():
-        kept = [i for i, p in enumerate(row) if p > TAIL / 4]
-        low, high = (kept[0], kept[-1]) if kept else (127, 127)
+        # Tables always list zero.
+        kept = [i for i, p in enumerate(row) if p > TAIL / 4 or i == 127]
+        low, high = kept[0], kept[-1]
         tables.append((low - 127, row[low : high + 1]))
     return tables
 

@@ -31,6 +31,26 @@ def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tenso
     return bounds[0] * (bounds[1] / bounds[0]) ** quality
 
 
+@torch.no_grad()
+def remap_gains(model: Codec, old: tuple[float, float], new: tuple[float, float]) -> None:
+    """Move the gain knots to a new range of lambda, so that each lambda keeps its gains.
+
+    Beyond the old range they follow sqrt(lambda), the high-rate law.
+    """
+    log_gain = model.gains.log_gain
+    knots = len(log_gain)
+    moved = torch.empty_like(log_gain)
+    for knot, before in enumerate(torch.linspace(0, 1, knots)):
+        lam = math.log(float(lambda_of(before, new)))
+        position = (lam - math.log(old[0])) / math.log(old[1] / old[0]) * (knots - 1)
+        inside = min(max(position, 0.0), knots - 1.0)
+        low = min(int(inside), knots - 2)
+        t = inside - low
+        beyond = (position - inside) / (knots - 1) * math.log(old[1] / old[0]) / 2
+        moved[knot] = log_gain[low] * (1 - t) + log_gain[low + 1] * t + beyond
+    log_gain.copy_(moved)
+
+
 class Average:
     """Exponential moving average of the weights (Polyak); what evaluation and export use."""
 
@@ -61,6 +81,7 @@ class Trainer:
         if state is None and config.start:
             start = checkpoint.load(Path(config.start))
             self.model.load_state_dict(start["average"])
+            remap_gains(self.model, start["config"].lambda_range, config.lambda_range)
         elif state is None:
             equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
         if config.quantise:
@@ -131,7 +152,9 @@ class Trainer:
         pixels = target.shape[2] * target.shape[3]
         bpp_y, bpp_z = out["bits_y"].sum(1) / pixels, out["bits_z"].sum(1) / pixels
         mse = (out["picture"] - target).square().mean((1, 2, 3))
-        distortion = c.mse_share * lam * mse
+        # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
+        share = c.mse_share + (1 - c.mse_share) * quality**8
+        distortion = share * lam * mse
         parts = {"bpp": bpp_y + bpp_z, "bpp_hyper": bpp_z, "mse": mse}
         if c.border:
             distortion = distortion + c.border * lam * border_error(out["picture"], target)

@@ -110,6 +110,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`RunError::Mismatch`] if a length or type is wrong.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub fn conv1x1(
         self,
         op: &Conv1x1<'_>,
@@ -132,21 +133,19 @@ impl Kernels {
         if matches!(x, RowRef::I16(_)) {
             same("biases", padded, op.bias_unsigned.len())?;
         }
-        let whole_groups = op.cin.is_multiple_of(4);
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni if whole_groups => {
+            Isa::Avx512Vnni if op.cin.is_multiple_of(4) => {
                 // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
                 unsafe { avx512::conv1x1(op, n, x, residual, out, scratch) }
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if whole_groups => {
+            Isa::Avx2 if op.cin.is_multiple_of(4) => {
                 // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
                 unsafe { avx2::conv1x1(op, n, x, residual, out) }
             }
             _ => scalar::conv1x1(op, n, x, residual, out),
         }
-        let _ = (scratch, whole_groups);
         Ok(())
     }
 

@@ -4,10 +4,20 @@ use crate::engine::op::{COUT_BLOCK, Conv1x1, Depthwise};
 use crate::engine::requant::requantise;
 use crate::engine::{RowMut, RowRef};
 
-/// Reads as a 32-bit integer.
-trait Element: Copy + Into<i32> {}
-impl Element for u8 {}
-impl Element for i16 {}
+/// Reads as a 16-bit integer.
+trait Element: Copy {
+    fn word(self) -> i16;
+}
+impl Element for u8 {
+    fn word(self) -> i16 {
+        self.into()
+    }
+}
+impl Element for i16 {
+    fn word(self) -> i16 {
+        self
+    }
+}
 
 /// Stores a value that is known to be in range.
 trait Output: Copy {
@@ -40,6 +50,11 @@ pub(super) fn conv1x1(
     }
 }
 
+/// Positions of a tile; compilers turn these into vectors.
+const TILE: usize = 8;
+/// Inputs that are transposed at a time.
+const CHUNK: usize = 64;
+
 fn conv<I: Element, O: Output>(
     op: &Conv1x1<'_>,
     n: usize,
@@ -49,24 +64,39 @@ fn conv<I: Element, O: Output>(
 ) {
     let (cin, cout) = (op.cin, op.cout);
     let block_bytes = cin.next_multiple_of(4) * COUT_BLOCK;
-    for p in 0..n {
-        let x = &x[p * cin..(p + 1) * cin];
+    let mut transposed = [[0_i16; TILE]; CHUNK];
+    for p in (0..n).step_by(TILE) {
+        let positions = (n - p).min(TILE);
+        let x = &x[p * cin..(p + positions) * cin];
         for (block, weights) in op.weights.chunks_exact(block_bytes).enumerate() {
             let first = block * COUT_BLOCK;
-            let mut acc = [0_i32; COUT_BLOCK];
-            acc.copy_from_slice(&op.bias[first..first + COUT_BLOCK]);
-            for (x, w) in x.chunks(4).zip(weights.chunks_exact(64)) {
-                for (i, &x) in x.iter().enumerate() {
-                    let x: i32 = x.into();
-                    for (lane, acc) in acc.iter_mut().enumerate() {
-                        *acc = acc.wrapping_add(x * i32::from(w[lane * 4 + i]));
+            let mut acc = [[0_i32; TILE]; COUT_BLOCK];
+            for (from, weights) in (0..cin).step_by(CHUNK).zip(weights.chunks(CHUNK * COUT_BLOCK)) {
+                let inputs = (cin - from).min(CHUNK);
+                for (t, x) in x.chunks_exact(cin).enumerate() {
+                    for (column, &x) in transposed.iter_mut().zip(&x[from..from + inputs]) {
+                        column[t] = x.word();
+                    }
+                }
+                for (lane, acc) in acc.iter_mut().enumerate() {
+                    // What earlier chunks left in the last group's place meets weights of zero.
+                    for (x, w) in transposed.chunks_exact(4).zip(weights.chunks_exact(64)) {
+                        for (x, &w) in x.iter().zip(&w[lane * 4..lane * 4 + 4]) {
+                            for (acc, &x) in acc.iter_mut().zip(x) {
+                                *acc = acc.wrapping_add(i32::from(x) * i32::from(w));
+                            }
+                        }
                     }
                 }
             }
-            for (lane, &acc) in acc.iter().enumerate().take(cout - first) {
+            for (lane, acc) in acc.iter().enumerate().take(cout - first) {
                 let o = first + lane;
-                let r = residual.map_or(0, |r| i32::from(r[p * cout + o]));
-                out[p * cout + o] = O::narrow(requantise(acc, op.scale[o], r, op.bounds));
+                for (t, &acc) in acc.iter().enumerate().take(positions) {
+                    let at = (p + t) * cout + o;
+                    let r = residual.map_or(0, |r| i32::from(r[at]));
+                    let acc = acc.wrapping_add(op.bias[o]);
+                    out[at] = O::narrow(requantise(acc, op.scale[o], r, op.bounds));
+                }
             }
         }
     }
@@ -121,29 +151,45 @@ fn depthwise_to<I: Element, O: Output>(
     out: &mut [O],
     from: usize,
 ) {
-    const LANES: usize = 16;
-    let c = op.channels;
     let mut first = from;
-    while first < c {
-        let lanes = (c - first).min(LANES);
-        for p in 0..n {
-            let mut acc = [0_i32; LANES];
-            acc[..lanes].copy_from_slice(&op.bias[first..first + lanes]);
-            for (dy, row) in rows.iter().enumerate().take(op.k) {
-                for dx in 0..op.k {
-                    let x = &row[(p + dx) * c + first..][..lanes];
-                    let w = &op.weights[(dy * op.k + dx) * c + first..][..lanes];
-                    for ((acc, &x), &w) in acc.iter_mut().zip(x).zip(w) {
-                        *acc = acc.wrapping_add(x.into() * i32::from(w));
-                    }
+    while first < op.channels {
+        first += if op.channels - first >= 16 {
+            depthwise_lanes::<16, I, O>(op, n, rows, residual, out, first)
+        } else {
+            depthwise_lanes::<1, I, O>(op, n, rows, residual, out, first)
+        };
+    }
+}
+
+/// Channels `first..first + LANES`, which exist; returns `LANES`.
+fn depthwise_lanes<const LANES: usize, I: Element, O: Output>(
+    op: &Depthwise<'_>,
+    n: usize,
+    rows: &[&[I]; 5],
+    residual: Option<&[i16]>,
+    out: &mut [O],
+    first: usize,
+) -> usize {
+    let c = op.channels;
+    let mut bias = [0_i32; LANES];
+    bias.copy_from_slice(&op.bias[first..first + LANES]);
+    for p in 0..n {
+        let mut acc = bias;
+        for (dy, row) in rows.iter().enumerate().take(op.k) {
+            for dx in 0..op.k {
+                let x = row[(p + dx) * c + first..].first_chunk::<LANES>();
+                let w = op.weights[(dy * op.k + dx) * c + first..].first_chunk::<LANES>();
+                let (Some(x), Some(w)) = (x, w) else { continue };
+                for ((acc, &x), &w) in acc.iter_mut().zip(x).zip(w) {
+                    *acc = acc.wrapping_add(i32::from(x.word()) * i32::from(w));
                 }
             }
-            for (lane, &acc) in acc[..lanes].iter().enumerate() {
-                let at = p * c + first + lane;
-                let r = residual.map_or(0, |r| i32::from(r[at]));
-                out[at] = O::narrow(requantise(acc, op.scale[first + lane], r, op.bounds));
-            }
         }
-        first += lanes;
+        for (lane, &acc) in acc.iter().enumerate() {
+            let at = p * c + first + lane;
+            let r = residual.map_or(0, |r| i32::from(r[at]));
+            out[at] = O::narrow(requantise(acc, op.scale[first + lane], r, op.bounds));
+        }
     }
+    LANES
 }

@@ -68,6 +68,23 @@ fn errors_name_the_culprit() {
     ));
 }
 
+/// The example of `docs/entropy.md`: the bytes of a stream must never change.
+#[test]
+fn streams_are_pinned() {
+    let tables = [1, 0, 255, 255, 2, 0, 0, 32, 0, 64, 0, 24, 0, 6, 0, 2];
+    let set = TableSet::parse(&tables).unwrap();
+    let symbols = [0, 1, -1, 2, 0, 0, -5, 1, 0, 0];
+    let mut encoder = RansEncoder::new();
+    encoder.push_run(&set, &[0; 10], &symbols).unwrap();
+    let hex = |lanes| {
+        let bytes = encoder.finish_with(lanes);
+        bytes.iter().map(|b| std::format!("{b:02x}")).collect::<std::string::String>()
+    };
+    assert_eq!(hex(0), "0430fe073e");
+    assert_eq!(hex(1), "01600a00c4920907be");
+    assert_eq!(hex(2), "0200200050150007f60140007c7100");
+}
+
 /// All-ones raw bits must not make an escape run on.
 #[test]
 fn endless_escapes_are_errors() {

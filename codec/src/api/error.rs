@@ -1,0 +1,207 @@
+//! Why pictures cannot be encoded or decoded.
+
+use core::fmt;
+
+use crate::bundle::BundleError;
+use crate::engine::RunError;
+use crate::entropy::{PlaneError, RansError};
+use crate::format::{ChunkId, FormatError};
+
+/// Why a picture cannot be encoded.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A side is zero or above 65535.
+    Dimensions {
+        /// Pixels per row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// The samples are not as many as the dimensions say.
+    Buffer {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes given.
+        available: usize,
+    },
+    /// Quality outside 0..=100 (or not a number), as its bits.
+    Quality(u32),
+    /// Chunk rows must be a multiple of 64, 64..=65536.
+    ChunkRows(u32),
+    /// No quality gives a file as small as asked for.
+    TargetTooSmall {
+        /// Bytes asked for.
+        target: u64,
+        /// Bytes of the smallest file there is.
+        smallest: u64,
+    },
+    /// The bundle cannot encode.
+    Bundle(BundleError),
+    /// The engine cannot run the bundle's programs on this picture.
+    Engine(RunError),
+    /// A symbol cannot be coded.
+    Entropy(RansError),
+    /// Alpha cannot be coded.
+    Alpha(PlaneError),
+    /// The container refuses header, metadata or chunk.
+    Format(FormatError),
+}
+
+/// Why a stream cannot be decoded.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The container is damaged or not one.
+    Format(FormatError),
+    /// More pixels than the caller allows.
+    TooManyPixels {
+        /// Pixels of the picture.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The stream was made for another latent space than the bundle's.
+    WrongModel {
+        /// What the stream needs.
+        stream: [u8; 8],
+        /// What the bundle has.
+        bundle: [u8; 8],
+    },
+    /// The bundle cannot decode.
+    Bundle(BundleError),
+    /// The engine cannot run the bundle's programs at this size.
+    Engine(RunError),
+    /// The symbols of a chunk do not decode.
+    Entropy(RansError),
+    /// An alpha plane does not decode.
+    Alpha(PlaneError),
+    /// A chunk does not decode.
+    Chunk {
+        /// Which one.
+        id: ChunkId,
+        /// Why.
+        reason: alloc::boxed::Box<DecodeError>,
+    },
+    /// Not one chunk of the file is intact, so there is nothing to conceal from.
+    NothingLeft,
+}
+
+/// Bytes as hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dimensions { width, height } => {
+                write!(f, "{width}x{height} pixels: each side must be 1 to 65535")
+            }
+            Self::Buffer { needed, available } => {
+                write!(f, "{available} bytes of samples where {needed} are needed")
+            }
+            Self::Quality(bits) => {
+                write!(f, "quality {} is not within 0 to 100", f32::from_bits(*bits))
+            }
+            Self::ChunkRows(rows) => {
+                write!(f, "{rows} chunk rows: must be a multiple of 64, at most 65536")
+            }
+            Self::TargetTooSmall { target, smallest } => {
+                write!(f, "cannot reach {target} bytes; the smallest file is {smallest} bytes")
+            }
+            Self::Bundle(e) => write!(f, "model: {e}"),
+            Self::Engine(e) => e.fmt(f),
+            Self::Entropy(e) => e.fmt(f),
+            Self::Alpha(e) => write!(f, "alpha: {e}"),
+            Self::Format(e) => e.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(e) => e.fmt(f),
+            Self::TooManyPixels { pixels, limit } => {
+                write!(f, "{pixels} pixels are more than the limit of {limit}")
+            }
+            Self::WrongModel { stream, bundle } => {
+                write!(f, "made for latent space {}, the model has {}", Hex(stream), Hex(bundle))
+            }
+            Self::Bundle(e) => write!(f, "model: {e}"),
+            Self::Engine(e) => e.fmt(f),
+            Self::Entropy(e) => e.fmt(f),
+            Self::Alpha(e) => write!(f, "alpha: {e}"),
+            Self::Chunk { id, reason } => write!(f, "{id}: {reason}"),
+            Self::NothingLeft => write!(f, "no intact chunk"),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+impl core::error::Error for DecodeError {}
+
+impl From<BundleError> for EncodeError {
+    fn from(e: BundleError) -> Self {
+        Self::Bundle(e)
+    }
+}
+
+impl From<RunError> for EncodeError {
+    fn from(e: RunError) -> Self {
+        Self::Engine(e)
+    }
+}
+
+impl From<RansError> for EncodeError {
+    fn from(e: RansError) -> Self {
+        Self::Entropy(e)
+    }
+}
+
+impl From<PlaneError> for EncodeError {
+    fn from(e: PlaneError) -> Self {
+        Self::Alpha(e)
+    }
+}
+
+impl From<FormatError> for EncodeError {
+    fn from(e: FormatError) -> Self {
+        Self::Format(e)
+    }
+}
+
+impl From<BundleError> for DecodeError {
+    fn from(e: BundleError) -> Self {
+        Self::Bundle(e)
+    }
+}
+
+impl From<RunError> for DecodeError {
+    fn from(e: RunError) -> Self {
+        Self::Engine(e)
+    }
+}
+
+impl From<RansError> for DecodeError {
+    fn from(e: RansError) -> Self {
+        Self::Entropy(e)
+    }
+}
+
+impl From<PlaneError> for DecodeError {
+    fn from(e: PlaneError) -> Self {
+        Self::Alpha(e)
+    }
+}
+
+impl From<FormatError> for DecodeError {
+    fn from(e: FormatError) -> Self {
+        Self::Format(e)
+    }
+}

@@ -1,0 +1,223 @@
+//! Codes the latents of one chunk.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::geometry::Half;
+use super::predict::{self, Prediction};
+use super::{FRACTION, Geometry};
+use crate::api::{DecodeError, EncodeError};
+use crate::bundle::Bundle;
+use crate::engine::Executor;
+use crate::entropy::{RansDecoder, RansEncoder, TableSet};
+
+/// Zero point of hyper-latents as the engine stores them.
+const HYPER_ZERO: i32 = 128;
+/// Symbols are kept inside what any table's escape can code and decoded latents can hold.
+const SYMBOL_LIMIT: i32 = 4095;
+
+/// Codes chunks of latents; keeps buffers between calls.
+#[derive(Debug)]
+pub(crate) struct ChunkEncoder<'a> {
+    bundle: &'a Bundle<'a>,
+    queue: RansEncoder<'a>,
+    decoded: Vec<i16>,
+}
+
+impl<'a> ChunkEncoder<'a> {
+    pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
+        ChunkEncoder { bundle, queue: RansEncoder::new(), decoded: Vec::new() }
+    }
+
+    /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's.
+    fn model(
+        &mut self,
+        executor: &mut Executor,
+        geometry: Geometry,
+        v: &[i16],
+    ) -> Result<(), EncodeError> {
+        let bundle = self.bundle;
+        let m = bundle.settings().latent_channels;
+        let skip = bundle.settings().skip_below;
+        self.queue.clear();
+
+        let program = bundle.hyper_analysis()?;
+        let z = predict::hyper_latents(executor, program, geometry, m, v)?;
+        let symbols: Vec<i32> = z.iter().map(|&q| i32::from(q) - HYPER_ZERO).collect();
+        self.queue.push_run(&bundle.hyper_tables, &channel_indices(bundle, z.len()), &symbols)?;
+
+        let features = predict::features(executor, bundle, geometry, &z)?;
+        self.decoded.clear();
+        self.decoded.resize(geometry.positions() * m, 0);
+        let anchors = predict::first(executor, bundle, geometry, &features)?;
+        self.half(geometry, Half::Anchors, &anchors, v, skip)?;
+        let others = predict::second(executor, bundle, geometry, &features, &self.decoded)?;
+        self.half(geometry, Half::Others, &others, v, skip)
+    }
+
+    /// Quantises one half around its predicted means, queues the symbols, and (for anchors) notes what the decoder
+    /// will see.
+    fn half(
+        &mut self,
+        geometry: Geometry,
+        half: Half,
+        prediction: &Prediction,
+        v: &[i16],
+        skip: u8,
+    ) -> Result<(), EncodeError> {
+        let m = self.bundle.settings().latent_channels;
+        let (mut indices, mut symbols) = (Vec::new(), Vec::new());
+        let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
+        for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
+            let v = &v[position * m..][..m];
+            let decoded = &mut self.decoded[position * m..][..m];
+            for (((&v, &mean), &scale), decoded) in v.iter().zip(mean).zip(scale).zip(decoded) {
+                if scale < skip {
+                    *decoded = mean;
+                    continue;
+                }
+                let symbol = quantise(i32::from(v) - i32::from(mean));
+                indices.push(scale);
+                symbols.push(symbol);
+                *decoded = reconstruct(symbol, mean);
+            }
+        }
+        let indices = clamp_indices(&self.bundle.latent_tables, indices);
+        Ok(self.queue.push_run(&self.bundle.latent_tables, &indices, &symbols)?)
+    }
+
+    /// The chunk's payload.
+    pub(crate) fn encode(
+        &mut self,
+        executor: &mut Executor,
+        geometry: Geometry,
+        v: &[i16],
+    ) -> Result<Vec<u8>, EncodeError> {
+        self.model(executor, geometry, v)?;
+        Ok(self.queue.finish())
+    }
+
+    /// What [`encode`](Self::encode) would give, in bytes, without the coding.
+    pub(crate) fn cost(
+        &mut self,
+        executor: &mut Executor,
+        geometry: Geometry,
+        v: &[i16],
+    ) -> Result<u64, EncodeError> {
+        self.model(executor, geometry, v)?;
+        Ok(self.queue.cost_bytes())
+    }
+}
+
+/// Nearest symbol of a distance from the mean in 1/16, halves away from zero.
+fn quantise(distance: i32) -> i32 {
+    let magnitude = (distance.abs() + (1 << (FRACTION - 1))) >> FRACTION;
+    magnitude.min(SYMBOL_LIMIT) * distance.signum()
+}
+
+/// The value that a symbol stands for: mean + symbol, saturated to i16.
+fn reconstruct(symbol: i32, mean: i16) -> i16 {
+    let value = i32::from(mean) + (symbol << FRACTION);
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// Table of every hyper-latent: its channel.
+fn channel_indices(bundle: &Bundle<'_>, len: usize) -> Vec<u8> {
+    let channels = bundle.settings().hyper_channels.min(256);
+    (0..channels).map(|c| c as u8).cycle().take(len).collect()
+}
+
+/// A bundle may have fewer tables than its programs can name: the last serves for the rest.
+fn clamp_indices(tables: &TableSet, mut indices: Vec<u8>) -> Vec<u8> {
+    let last = (tables.len() - 1).min(255) as u8;
+    indices.iter_mut().for_each(|i| *i = (*i).min(last));
+    indices
+}
+
+/// Decodes chunks of latents.
+#[derive(Debug)]
+pub(crate) struct ChunkDecoder<'a> {
+    bundle: &'a Bundle<'a>,
+}
+
+impl<'a> ChunkDecoder<'a> {
+    pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
+        ChunkDecoder { bundle }
+    }
+
+    /// Decoded latents `[rows][columns][M]` in 1/16 of a symbol.
+    pub(crate) fn decode(
+        &self,
+        executor: &mut Executor,
+        geometry: Geometry,
+        payload: &[u8],
+    ) -> Result<Vec<i16>, DecodeError> {
+        let bundle = self.bundle;
+        let m = bundle.settings().latent_channels;
+        let mut rans = RansDecoder::new(payload)?;
+
+        let mut symbols =
+            vec![0i32; geometry.hyper().positions() * bundle.settings().hyper_channels];
+        let indices = channel_indices(bundle, symbols.len());
+        rans.decode_run(&bundle.hyper_tables, &indices, &mut symbols)?;
+        let z: Vec<u8> = symbols.iter().map(|s| (s + HYPER_ZERO).clamp(0, 255) as u8).collect();
+
+        let features = predict::features(executor, bundle, geometry, &z)?;
+        let mut decoded = vec![0; geometry.positions() * m];
+        let anchors = predict::first(executor, bundle, geometry, &features)?;
+        self.half(&mut rans, geometry, Half::Anchors, &anchors, &mut decoded)?;
+        let others = predict::second(executor, bundle, geometry, &features, &decoded)?;
+        self.half(&mut rans, geometry, Half::Others, &others, &mut decoded)?;
+        rans.finish()?;
+        Ok(decoded)
+    }
+
+    fn half(
+        &self,
+        rans: &mut RansDecoder<'_>,
+        geometry: Geometry,
+        half: Half,
+        prediction: &Prediction,
+        decoded: &mut [i16],
+    ) -> Result<(), DecodeError> {
+        let m = self.bundle.settings().latent_channels;
+        let skip = self.bundle.settings().skip_below;
+        let coded = prediction.scale.iter().copied().filter(|&s| s >= skip).collect();
+        let indices = clamp_indices(&self.bundle.latent_tables, coded);
+        let mut symbols = vec![0i32; indices.len()];
+        rans.decode_run(&self.bundle.latent_tables, &indices, &mut symbols)?;
+        let mut symbols = symbols.into_iter();
+        let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
+        for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
+            let out = &mut decoded[position * m..][..m];
+            for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
+                // There is a symbol for each index that is not skipped, by construction.
+                let symbol = if scale < skip { 0 } else { symbols.next().unwrap_or(0) };
+                *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_are_nearest_and_symmetric() {
+        for d in -200..=200 {
+            let s = quantise(d);
+            assert!((d - (s << FRACTION)).abs() <= 8, "{d} -> {s}");
+            assert_eq!(quantise(-d), -s);
+        }
+        assert_eq!(quantise(i32::from(i16::MAX) * 2), SYMBOL_LIMIT);
+    }
+
+    #[test]
+    fn reconstruction_saturates() {
+        assert_eq!(reconstruct(4000, 1000), i16::MAX);
+        assert_eq!(reconstruct(-4000, -1000), i16::MIN);
+        assert_eq!(reconstruct(3, -5), 43);
+    }
+}

@@ -1,0 +1,61 @@
+//! Quality gains: latents to symbol units and back.
+
+use alloc::vec::Vec;
+
+use crate::bundle::Settings;
+use crate::engine::requant::round_ties_even;
+
+/// Per-channel factors of one quality.
+#[derive(Clone, Debug)]
+pub(crate) struct Gains {
+    /// Latents (1/512) to symbol units (1/16).
+    pub(crate) forward: Vec<f32>,
+    /// The reciprocals.
+    pub(crate) inverse: Vec<f32>,
+}
+
+impl Gains {
+    pub(crate) fn new(settings: &Settings, quality: u16) -> Self {
+        let forward = settings.gains(quality);
+        let inverse = forward.iter().map(|g| 1.0 / g).collect();
+        Gains { forward, inverse }
+    }
+}
+
+/// `clamp(round_ties_even(x · factor))` of every channel of every position.
+pub(crate) fn scale_row(from: &[i16], factors: &[f32], to: &mut [i16]) {
+    for (from, to) in from.chunks_exact(factors.len()).zip(to.chunks_exact_mut(factors.len())) {
+        for ((x, factor), out) in from.iter().zip(factors).zip(to) {
+            let scaled = (f32::from(*x) * factor).clamp(-32768.0, 32767.0);
+            *out = round_ties_even(scaled) as i16;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gains_meet_the_knots_and_grow_between() {
+        let settings = Settings {
+            latent_channels: 2,
+            hyper_channels: 1,
+            skip_below: 0,
+            gain_knots: vec![1.0, 2.0, 3.0, 5.0, 9.0, 9.0],
+        };
+        assert_eq!(settings.gains(0), [1.0, 2.0]);
+        assert_eq!(settings.gains(2500), [2.0, 3.5]);
+        assert_eq!(settings.gains(5000), [3.0, 5.0]);
+        assert_eq!(settings.gains(10_000), [9.0, 9.0]);
+    }
+
+    #[test]
+    fn scaling_saturates_and_rounds_to_even() {
+        let mut out = [0; 4];
+        scale_row(&[1, 3, 30000, -30000], &[0.5, 0.5], &mut out);
+        assert_eq!(out, [0, 2, 15000, -15000]);
+        scale_row(&[30000, -30000], &[2.0, 2.0], &mut out[..2]);
+        assert_eq!(out[..2], [32767, -32768]);
+    }
+}

@@ -1,0 +1,315 @@
+//! The one place where the command line touches the codec and the model packer.
+//!
+//! Everything above works on the types of this module, so that a change in the codec's interface
+//! ends here.
+use std::path::Path;
+
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow};
+use pinhole::format::{Colour, Header, MetadataKind};
+use pinhole::{Decoder, Encoder, Target};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Samples of one pixel, in memory order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PixelFormat {
+    Gray8,
+    Rgb8,
+    Rgba8,
+}
+
+impl PixelFormat {
+    pub(crate) fn channels(self) -> usize {
+        match self {
+            PixelFormat::Gray8 => 1,
+            PixelFormat::Rgb8 => 3,
+            PixelFormat::Rgba8 => 4,
+        }
+    }
+}
+
+/// A picture in memory: rows from the top, no padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) format: PixelFormat,
+    /// Invariant: `width · height · format.channels()` bytes.
+    pub(crate) data: Vec<u8>,
+}
+
+impl Picture {
+    pub(crate) fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
+
+/// What travels beside the pixels, unread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    pub(crate) icc: Option<Vec<u8>>,
+    pub(crate) exif: Option<Vec<u8>>,
+    pub(crate) xmp: Option<Vec<u8>>,
+}
+
+/// How large the file may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rate {
+    /// 0 to 100.
+    Quality(f32),
+    /// The best picture within this many bytes, header and all.
+    Bytes(u64),
+}
+
+pub(crate) struct EncodeOptions {
+    pub(crate) rate: Rate,
+    pub(crate) chunk_rows: u32,
+    /// 0 means one for each core.
+    pub(crate) threads: usize,
+    pub(crate) metadata: Metadata,
+}
+
+pub(crate) struct DecodeOptions {
+    pub(crate) conceal: bool,
+    pub(crate) max_pixels: u64,
+    /// 0 means one for each core.
+    pub(crate) threads: usize,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        DecodeOptions { conceal: false, max_pixels: 1 << 28, threads: 0 }
+    }
+}
+
+pub(crate) struct Decoded {
+    pub(crate) picture: Picture,
+    pub(crate) metadata: Metadata,
+    /// Chunks that were damaged or missing and are concealed in `picture`.
+    pub(crate) damaged_chunks: usize,
+}
+
+/// What a stream's header tells.
+#[derive(Debug, Serialize)]
+pub(crate) struct StreamInfo {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) format: PixelFormat,
+    pub(crate) quality: f32,
+    pub(crate) chunk_rows: u32,
+    pub(crate) chunks: u32,
+    /// Hexadecimal hash of the latent space that a decoder needs.
+    pub(crate) latent_space: String,
+    pub(crate) icc_bytes: u64,
+    pub(crate) exif_bytes: u64,
+    pub(crate) xmp_bytes: u64,
+}
+
+/// What a bundle's manifest tells.
+#[derive(Debug, Serialize)]
+pub(crate) struct BundleInfo {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) latent_space: String,
+    pub(crate) bytes: u64,
+    /// Programs and decoders in the bundle, in order.
+    pub(crate) parts: Vec<String>,
+    /// The manifest's remaining fields (lineage, metrics), as pairs.
+    pub(crate) lineage: Vec<(String, String)>,
+}
+
+/// The model inside this program.
+static SHIPPED: &[u8] = include_bytes!("../../models/zoo/photo/photo.pinm");
+
+/// A parsed model bundle. There are few in a run, so their bytes stay for its whole length.
+#[derive(Clone)]
+pub(crate) struct Bundle {
+    bytes: &'static [u8],
+    parsed: &'static pinhole::Bundle<'static>,
+}
+
+impl Bundle {
+    /// The bundle inside this program.
+    pub(crate) fn shipped() -> Result<Self> {
+        static PARSED: OnceLock<Result<pinhole::Bundle<'static>, pinhole::BundleError>> = OnceLock::new();
+        let parsed = PARSED.get_or_init(|| pinhole::Bundle::parse(SHIPPED)).as_ref();
+        Ok(Bundle { bytes: SHIPPED, parsed: parsed.map_err(Clone::clone)? })
+    }
+
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self> {
+        let bytes: &'static [u8] = bytes.leak();
+        let parsed = pinhole::Bundle::parse(bytes)?;
+        Ok(Bundle { bytes, parsed: Box::leak(Box::new(parsed)) })
+    }
+
+    pub(crate) fn info(&self) -> BundleInfo {
+        let manifest: Value = serde_json::from_str(self.parsed.manifest()).unwrap_or_default();
+        let text = |key: &str| manifest[key].as_str().unwrap_or_default().to_owned();
+        let mut lineage = Vec::new();
+        for part in ["lineage", "metrics", "parity"] {
+            flatten(part, &manifest[part], &mut lineage);
+        }
+        let part = |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
+        BundleInfo {
+            name: text("name"),
+            version: text("version"),
+            latent_space: hex(&self.parsed.latent_space()),
+            bytes: self.bytes.len() as u64,
+            parts: self.parsed.sections().iter().map(part).collect(),
+            lineage,
+        }
+    }
+
+    /// Checks everything that can be checked without the model's sources; the lines tell what was.
+    pub(crate) fn verify(&self) -> Result<Vec<String>> {
+        // Parsing has verified the checksums, the programs and that they fit each other.
+        let mut lines = vec![format!("{} sections, checksums match, programs fit", self.parsed.sections().len())];
+        serde_json::from_str::<Value>(self.parsed.manifest()).context("the manifest is not JSON")?;
+        let (width, height) = (96, 80);
+        let data = (0..width * height * 3).map(|i| (i * 7 / 3 % 251) as u8).collect();
+        let picture = Picture { width, height, format: PixelFormat::Rgb8, data };
+        if self.parsed.analysis().is_ok() {
+            let options = EncodeOptions {
+                rate: Rate::Quality(50.0),
+                chunk_rows: 512,
+                threads: 1,
+                metadata: Metadata::default(),
+            };
+            let stream = encode(self, &picture, &options).context("encoding a test picture")?;
+            lines.push(format!("encodes a test picture to {} bytes", stream.len()));
+            if self.parsed.synthesis().is_ok() {
+                decode(self, &stream, &DecodeOptions::default()).context("decoding it again")?;
+                lines.push("decodes it again".to_owned());
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// Leaves of a JSON object as dotted names and values.
+fn flatten(name: &str, value: &Value, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| flatten(&format!("{name}.{key}"), value, out));
+        }
+        Value::String(text) => out.push((name.to_owned(), text.clone())),
+        other => out.push((name.to_owned(), other.to_string())),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The bundle in `path`, or the shipped one.
+pub(crate) fn bundle(path: Option<&Path>) -> Result<Bundle> {
+    match path {
+        Some(path) => Bundle::parse(std::fs::read(path)?),
+        None => Bundle::shipped(),
+    }
+}
+
+/// Whether `bytes` begin like a Pinhole stream.
+pub(crate) fn is_stream(bytes: &[u8]) -> bool {
+    bytes.starts_with(&pinhole::format::SIGNATURE)
+}
+
+fn threads(asked: usize) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    if asked == 0 { cores() } else { asked }
+}
+
+pub(crate) fn encode(
+    bundle: &Bundle,
+    picture: &Picture,
+    options: &EncodeOptions,
+) -> Result<Vec<u8>> {
+    let format = match picture.format {
+        PixelFormat::Gray8 => pinhole::PixelFormat::Gray8,
+        PixelFormat::Rgb8 => pinhole::PixelFormat::Rgb8,
+        PixelFormat::Rgba8 => pinhole::PixelFormat::Rgba8,
+    };
+    let picture =
+        pinhole::Picture::new(picture.width, picture.height, format, picture.data.clone())?;
+    let mut to = pinhole::EncodeOptions::default();
+    match options.rate {
+        Rate::Quality(quality) => to.quality = quality,
+        Rate::Bytes(bytes) => to.target = Some(Target::Bytes(bytes)),
+    }
+    to.chunk_rows = options.chunk_rows;
+    let Metadata { icc, exif, xmp } = &options.metadata;
+    let records =
+        [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];
+    for (kind, data) in records {
+        if let Some(data) = data {
+            to.metadata.push(kind, data)?;
+        }
+    }
+    Ok(Encoder::new(bundle.parsed, threads(options.threads))?.encode(&picture, &to)?)
+}
+
+pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) -> Result<Decoded> {
+    let mut to = pinhole::DecodeOptions::default();
+    to.conceal = options.conceal;
+    to.max_pixels = options.max_pixels;
+    let decoded = Decoder::new(bundle.parsed, threads(options.threads))?.decode(stream, &to)?;
+    let get = |kind| decoded.metadata.get(kind).map(<[u8]>::to_vec);
+    let metadata = Metadata {
+        icc: get(MetadataKind::Icc),
+        exif: get(MetadataKind::Exif),
+        xmp: get(MetadataKind::Xmp),
+    };
+    let damaged_chunks = decoded.damaged.len();
+    let (width, height) = (decoded.picture.width(), decoded.picture.height());
+    let (format, data) = match decoded.picture.format() {
+        pinhole::PixelFormat::Gray8 => (PixelFormat::Gray8, decoded.picture.into_data()),
+        pinhole::PixelFormat::Rgb8 => (PixelFormat::Rgb8, decoded.picture.into_data()),
+        pinhole::PixelFormat::Rgba8 => (PixelFormat::Rgba8, decoded.picture.into_data()),
+        pinhole::PixelFormat::GrayA8 => {
+            let pixels = decoded.picture.data().chunks_exact(2);
+            (PixelFormat::Rgba8, pixels.flat_map(|p| [p[0], p[0], p[0], p[1]]).collect())
+        }
+        other => return Err(anyhow!("samples of type {other:?} cannot be written")),
+    };
+    Ok(Decoded { picture: Picture { width, height, format, data }, metadata, damaged_chunks })
+}
+
+/// Reads a stream's header; needs no model.
+pub(crate) fn inspect(stream: &[u8]) -> Result<StreamInfo> {
+    let parsed = Header::parse(stream)?;
+    let header = parsed.header;
+    // A damaged metadata section is the decoder's to report; the header stands without it.
+    let metadata = parsed.metadata(stream).unwrap_or_default();
+    let length = |kind| metadata.get(kind).map_or(0, |data| data.len() as u64);
+    Ok(StreamInfo {
+        width: header.width,
+        height: header.height,
+        format: match (header.colour, header.alpha) {
+            (Colour::Gray8, false) => PixelFormat::Gray8,
+            (_, true) => PixelFormat::Rgba8,
+            _ => PixelFormat::Rgb8,
+        },
+        quality: f32::from(header.quality) / 100.0,
+        chunk_rows: header.rows_per_chunk(),
+        chunks: header.chunk_ids().len() as u32,
+        latent_space: hex(&header.latent_space),
+        icc_bytes: length(MetadataKind::Icc),
+        exif_bytes: length(MetadataKind::Exif),
+        xmp_bytes: length(MetadataKind::Xmp),
+    })
+}
+
+/// A packed bundle and what the packer found when it checked it against the ONNX graphs.
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) report: Vec<String>,
+}
+
+/// Lowers the ONNX graphs in `folder` into a bundle.
+pub(crate) fn pack(_folder: &Path, _encoder_only: bool) -> Result<Packed> {
+    todo!()
+}

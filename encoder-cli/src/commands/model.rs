@@ -1,0 +1,72 @@
+//! `pinhole model`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{about, bundle, print, print_json};
+use crate::args::{ModelArgs, ModelCommand};
+use crate::codec::{self, Bundle, BundleInfo};
+use crate::output;
+use crate::report::{Failure, Outcome, shown};
+
+pub(crate) fn run(args: &ModelArgs) -> Outcome {
+    match &args.command {
+        ModelCommand::List { json } => list(*json).map_err(Failure::from),
+        ModelCommand::Info { bundle: path, json } => {
+            let info = bundle(path.as_deref())?.info();
+            let told = if *json { print_json(&info) } else { print(&in_words(&info)) };
+            told.map_err(Failure::from)
+        }
+        ModelCommand::Pack { folder, output, encoder_only } => {
+            pack(folder, output, *encoder_only).map_err(about(folder))
+        }
+        ModelCommand::Verify { bundle: path } => {
+            let lines = bundle(Some(path))?.verify().map_err(about(path))?;
+            print(&format!("{}\n", lines.join("\n"))).map_err(Failure::from)
+        }
+    }
+}
+
+fn list(json: bool) -> Result<()> {
+    let shipped = [Bundle::shipped()?.info()];
+    if json {
+        return print_json(&shipped);
+    }
+    let mut text = String::new();
+    for info in &shipped {
+        writeln!(text, "{} {} ({} bytes)", info.name, info.version, info.bytes)?;
+    }
+    print(&text)
+}
+
+fn in_words(info: &BundleInfo) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:<13} {value}");
+    };
+    line("name", &info.name);
+    line("version", &info.version);
+    line("latent space", &info.latent_space);
+    line("bytes", &info.bytes.to_string());
+    for part in &info.parts {
+        line("part", part);
+    }
+    for (name, value) in &info.lineage {
+        line(name, value);
+    }
+    text
+}
+
+fn pack(folder: &Path, path: &Path, encoder_only: bool) -> Result<()> {
+    let packed = codec::pack(folder, encoder_only)?;
+    output::write_file(path, &packed.bytes)?;
+    let mut text = packed.report.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    writeln!(text, "{}: {} bytes", shown(path), packed.bytes.len())?;
+    print(&text)
+}
