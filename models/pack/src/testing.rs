@@ -14,12 +14,14 @@ pub(crate) struct Onnx {
 
 impl Onnx {
     fn info(name: &str, channels: usize, kind: DataType) -> pb::ValueInfoProto {
-        let fixed = |v: usize| Dimension { value: Some(Extent::DimValue(v as i64)), ..Default::default() };
+        let fixed =
+            |v: usize| Dimension { value: Some(Extent::DimValue(v as i64)), ..Default::default() };
         let free = |n: &str| Dimension {
             value: Some(Extent::DimParam(format!("{name}_{n}"))),
             ..Default::default()
         };
-        let shape = pb::TensorShapeProto { dim: vec![fixed(1), fixed(channels), free("h"), free("w")] };
+        let shape =
+            pb::TensorShapeProto { dim: vec![fixed(1), fixed(channels), free("h"), free("w")] };
         let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
         let value = Some(pb::type_proto::Value::TensorType(tensor));
         let r#type = Some(pb::TypeProto { value, ..Default::default() });
@@ -90,7 +92,8 @@ impl Onnx {
 
     /// Rounding to an int16 grid, as the exporter writes it.
     pub(crate) fn words(&mut self, x: &str, step: f32) -> String {
-        let [inverse, low, high, step] = [1.0 / step, -32768.0, 32767.0, step].map(|v| self.scalar(v));
+        let [inverse, low, high, step] =
+            [1.0 / step, -32768.0, 32767.0, step].map(|v| self.scalar(v));
         let x = self.node("Mul", &[x, &inverse], &[]);
         let x = self.node("Round", &[&x], &[]);
         let x = self.node("Clip", &[&x, &low, &high], &[]);
@@ -106,13 +109,15 @@ impl Onnx {
         attributes: &[(&str, &[i64])],
     ) -> String {
         let outputs = shape[0];
-        let stored = self.constant(&shape, DataType::Int8, weights.iter().map(|&w| w as u8).collect());
+        let stored =
+            self.constant(&shape, DataType::Int8, weights.iter().map(|&w| w as u8).collect());
         let scales = self.floats(&[outputs], scales);
         let zeros = self.constant(&[outputs], DataType::Int8, vec![0; outputs]);
         let weights = self.node("DequantizeLinear", &[&stored, &scales, &zeros], &[("axis", &[0])]);
         let bias = self.floats(&[outputs], bias);
         let kernel: &[i64] = &[shape[2] as i64, shape[3] as i64];
-        let attributes: Vec<_> = [("kernel_shape", kernel)].into_iter().chain(attributes.iter().copied()).collect();
+        let attributes: Vec<_> =
+            [("kernel_shape", kernel)].into_iter().chain(attributes.iter().copied()).collect();
         self.node("Conv", &[x, &weights, &bias], &attributes)
     }
 

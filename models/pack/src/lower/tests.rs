@@ -152,7 +152,9 @@ fn unsupported_nodes_are_named() {
     let error = error(&g.finish(&[(&x, 1, Float)]));
     assert!(matches!(&error, PackError::Unsupported { place, kind, .. }
         if place.node == name && place.graph == "tiny" && kind == "Sigmoid"));
-    assert!(error.to_string().starts_with(&format!("unsupported node {name} in graph tiny: Sigmoid")));
+    assert!(
+        error.to_string().starts_with(&format!("unsupported node {name} in graph tiny: Sigmoid"))
+    );
 }
 
 #[test]
