@@ -62,7 +62,7 @@ pub fn pack(folder: &Path, pictures: &[Picture], options: Options) -> Result<Pac
 }
 
 /// The same bundle without the synthesis: it keeps its latent space, so whatever decodes the whole one's streams
-/// decodes its streams.
+/// decodes its streams. The manifest stays that of the whole bundle.
 ///
 /// # Errors
 /// Bytes that are not a bundle.
