@@ -185,7 +185,7 @@ impl Settings {
         let skip_below = next("skip threshold", 0, 255)? as u8;
         let knots = next("gain knots", 2, 64)?;
         let gain_knots: Vec<f32> = words.map(f32::from_bits).collect();
-        if gain_knots.len() != knots * latent_channels || bytes.len() % 4 != 0 {
+        if gain_knots.len() != knots * latent_channels || !bytes.len().is_multiple_of(4) {
             return Err(BundleError::BadSetting {
                 name: "gain count",
                 value: gain_knots.len() as u64,

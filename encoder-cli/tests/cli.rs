@@ -38,7 +38,11 @@ fn scene(width: u32, height: u32) -> RgbImage {
         let noise = (x.wrapping_mul(7919) ^ y.wrapping_mul(104_729)) % 13;
         let disc = (x as i32 - 40).pow(2) + (y as i32 - 30).pow(2) < 500;
         let shade = (x * 120 / width + y * 80 / height + noise) as u8;
-        image::Rgb(if disc { [220, shade, 40] } else { [shade, shade / 2 + 40, 200 - shade] })
+        image::Rgb(if disc {
+            [220, shade, 40]
+        } else {
+            [shade, shade / 2 + 40, 200 - shade.min(200)]
+        })
     })
 }
 

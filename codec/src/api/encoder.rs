@@ -89,11 +89,25 @@ impl<'a> Encoder<'a> {
         };
         let latents = self.analyse(picture)?;
         let alpha = alpha_chunks(picture, &header)?;
-        if let Some(Target::Bytes(target)) = options.target {
-            header.quality = self.search(&header, &latents, &alpha, options, target)?;
+        let Some(Target::Bytes(target)) = options.target else {
+            let payloads = self.code(&header, &latents)?;
+            return assemble(&header, &options.metadata, &payloads, &alpha);
+        };
+        // Prices leave out what the coder's states cost, some bytes a chunk: what a trial exceeds the target by is
+        // taken off the budget of the next.
+        let mut budget = target;
+        loop {
+            header.quality = self.search(&header, &latents, &alpha, options, budget)?;
+            let payloads = self.code(&header, &latents)?;
+            let file = assemble(&header, &options.metadata, &payloads, &alpha)?;
+            let size = file.len() as u64;
+            if size <= target {
+                return Ok(file);
+            }
+            budget = budget
+                .checked_sub(size - target)
+                .ok_or(EncodeError::TargetTooSmall { target, smallest: size })?;
         }
-        let payloads = self.code(&header, &latents)?;
-        assemble(&header, &options.metadata, &payloads, &alpha)
     }
 
     /// Latents of the whole picture, `[rows][columns][M]`.

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use super::{about, bundle, print, print_json};
 use crate::args::{ModelArgs, ModelCommand};
 use crate::codec::{self, Bundle, BundleInfo};
-use crate::{output, picture};
 use crate::report::{Failure, Outcome, shown};
+use crate::{output, picture};
 
 pub(crate) fn run(args: &ModelArgs) -> Outcome {
     match &args.command {
