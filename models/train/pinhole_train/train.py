@@ -159,7 +159,7 @@ class Trainer:
         if c.border:
             distortion = distortion + c.border * lam * border_error(out["picture"], target)
         if c.perceptual:
-            score = ssimulacra2(target, out["picture"])
+            score = ssimulacra2(target, out["picture"], whole=False)
             distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
             parts["ssimulacra2"] = score
         parts["loss"] = (parts["bpp"] + distortion) / lam.sqrt()
