@@ -2,12 +2,15 @@
 //!
 //! Everything above works on the types of this module, so that a change in the codec's interface
 //! ends here.
-#![expect(dead_code, reason = "the codec is not linked yet")]
-
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow};
+use pinhole::format::{Colour, Header, MetadataKind};
+use pinhole::{Decoder, Encoder, Target};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Samples of one pixel, in memory order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -118,36 +121,88 @@ pub(crate) struct BundleInfo {
     pub(crate) lineage: Vec<(String, String)>,
 }
 
-/// A parsed model bundle.
+/// The model inside this program.
+static SHIPPED: &[u8] = include_bytes!("../../models/zoo/photo/photo.pinm");
+
+/// A parsed model bundle. There are few in a run, so their bytes stay for its whole length.
+#[derive(Clone)]
 pub(crate) struct Bundle {
-    _private: (),
+    bytes: &'static [u8],
+    parsed: &'static pinhole::Bundle<'static>,
 }
 
 impl Bundle {
     /// The bundle inside this program.
     pub(crate) fn shipped() -> Result<Self> {
-        not_linked()
+        static PARSED: OnceLock<Result<pinhole::Bundle<'static>, pinhole::BundleError>> = OnceLock::new();
+        let parsed = PARSED.get_or_init(|| pinhole::Bundle::parse(SHIPPED)).as_ref();
+        Ok(Bundle { bytes: SHIPPED, parsed: parsed.map_err(Clone::clone)? })
     }
 
-    pub(crate) fn parse(_bytes: Vec<u8>) -> Result<Self> {
-        not_linked()
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self> {
+        let bytes: &'static [u8] = bytes.leak();
+        let parsed = pinhole::Bundle::parse(bytes)?;
+        Ok(Bundle { bytes, parsed: Box::leak(Box::new(parsed)) })
     }
 
     pub(crate) fn info(&self) -> BundleInfo {
+        let manifest: Value = serde_json::from_str(self.parsed.manifest()).unwrap_or_default();
+        let text = |key: &str| manifest[key].as_str().unwrap_or_default().to_owned();
+        let mut lineage = Vec::new();
+        for part in ["lineage", "metrics", "parity"] {
+            flatten(part, &manifest[part], &mut lineage);
+        }
+        let part = |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
         BundleInfo {
-            name: String::new(),
-            version: String::new(),
-            latent_space: String::new(),
-            bytes: 0,
-            parts: Vec::new(),
-            lineage: Vec::new(),
+            name: text("name"),
+            version: text("version"),
+            latent_space: hex(&self.parsed.latent_space()),
+            bytes: self.bytes.len() as u64,
+            parts: self.parsed.sections().iter().map(part).collect(),
+            lineage,
         }
     }
 
-    /// Checks hashes and signature; the returned lines tell what was checked.
+    /// Checks everything that can be checked without the model's sources; the lines tell what was.
     pub(crate) fn verify(&self) -> Result<Vec<String>> {
-        not_linked()
+        // Parsing has verified the checksums, the programs and that they fit each other.
+        let mut lines = vec![format!("{} sections, checksums match, programs fit", self.parsed.sections().len())];
+        serde_json::from_str::<Value>(self.parsed.manifest()).context("the manifest is not JSON")?;
+        let (width, height) = (96, 80);
+        let data = (0..width * height * 3).map(|i| (i * 7 / 3 % 251) as u8).collect();
+        let picture = Picture { width, height, format: PixelFormat::Rgb8, data };
+        if self.parsed.analysis().is_ok() {
+            let options = EncodeOptions {
+                rate: Rate::Quality(50.0),
+                chunk_rows: 512,
+                threads: 1,
+                metadata: Metadata::default(),
+            };
+            let stream = encode(self, &picture, &options).context("encoding a test picture")?;
+            lines.push(format!("encodes a test picture to {} bytes", stream.len()));
+            if self.parsed.synthesis().is_ok() {
+                decode(self, &stream, &DecodeOptions::default()).context("decoding it again")?;
+                lines.push("decodes it again".to_owned());
+            }
+        }
+        Ok(lines)
     }
+}
+
+/// Leaves of a JSON object as dotted names and values.
+fn flatten(name: &str, value: &Value, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| flatten(&format!("{name}.{key}"), value, out));
+        }
+        Value::String(text) => out.push((name.to_owned(), text.clone())),
+        other => out.push((name.to_owned(), other.to_string())),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The bundle in `path`, or the shipped one.
@@ -160,28 +215,92 @@ pub(crate) fn bundle(path: Option<&Path>) -> Result<Bundle> {
 
 /// Whether `bytes` begin like a Pinhole stream.
 pub(crate) fn is_stream(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PINH")
+    bytes.starts_with(&pinhole::format::SIGNATURE)
+}
+
+fn threads(asked: usize) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    if asked == 0 { cores() } else { asked }
 }
 
 pub(crate) fn encode(
-    _bundle: &Bundle,
-    _picture: &Picture,
-    _options: &EncodeOptions,
+    bundle: &Bundle,
+    picture: &Picture,
+    options: &EncodeOptions,
 ) -> Result<Vec<u8>> {
-    not_linked()
+    let format = match picture.format {
+        PixelFormat::Gray8 => pinhole::PixelFormat::Gray8,
+        PixelFormat::Rgb8 => pinhole::PixelFormat::Rgb8,
+        PixelFormat::Rgba8 => pinhole::PixelFormat::Rgba8,
+    };
+    let picture =
+        pinhole::Picture::new(picture.width, picture.height, format, picture.data.clone())?;
+    let mut to = pinhole::EncodeOptions::default();
+    match options.rate {
+        Rate::Quality(quality) => to.quality = quality,
+        Rate::Bytes(bytes) => to.target = Some(Target::Bytes(bytes)),
+    }
+    to.chunk_rows = options.chunk_rows;
+    let Metadata { icc, exif, xmp } = &options.metadata;
+    let records =
+        [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];
+    for (kind, data) in records {
+        if let Some(data) = data {
+            to.metadata.push(kind, data)?;
+        }
+    }
+    Ok(Encoder::new(bundle.parsed, threads(options.threads))?.encode(&picture, &to)?)
 }
 
-pub(crate) fn decode(
-    _bundle: &Bundle,
-    _stream: &[u8],
-    _options: &DecodeOptions,
-) -> Result<Decoded> {
-    not_linked()
+pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) -> Result<Decoded> {
+    let mut to = pinhole::DecodeOptions::default();
+    to.conceal = options.conceal;
+    to.max_pixels = options.max_pixels;
+    let decoded = Decoder::new(bundle.parsed, threads(options.threads))?.decode(stream, &to)?;
+    let get = |kind| decoded.metadata.get(kind).map(<[u8]>::to_vec);
+    let metadata = Metadata {
+        icc: get(MetadataKind::Icc),
+        exif: get(MetadataKind::Exif),
+        xmp: get(MetadataKind::Xmp),
+    };
+    let damaged_chunks = decoded.damaged.len();
+    let (width, height) = (decoded.picture.width(), decoded.picture.height());
+    let (format, data) = match decoded.picture.format() {
+        pinhole::PixelFormat::Gray8 => (PixelFormat::Gray8, decoded.picture.into_data()),
+        pinhole::PixelFormat::Rgb8 => (PixelFormat::Rgb8, decoded.picture.into_data()),
+        pinhole::PixelFormat::Rgba8 => (PixelFormat::Rgba8, decoded.picture.into_data()),
+        pinhole::PixelFormat::GrayA8 => {
+            let pixels = decoded.picture.data().chunks_exact(2);
+            (PixelFormat::Rgba8, pixels.flat_map(|p| [p[0], p[0], p[0], p[1]]).collect())
+        }
+        other => return Err(anyhow!("samples of type {other:?} cannot be written")),
+    };
+    Ok(Decoded { picture: Picture { width, height, format, data }, metadata, damaged_chunks })
 }
 
 /// Reads a stream's header; needs no model.
-pub(crate) fn inspect(_stream: &[u8]) -> Result<StreamInfo> {
-    not_linked()
+pub(crate) fn inspect(stream: &[u8]) -> Result<StreamInfo> {
+    let parsed = Header::parse(stream)?;
+    let header = parsed.header;
+    // A damaged metadata section is the decoder's to report; the header stands without it.
+    let metadata = parsed.metadata(stream).unwrap_or_default();
+    let length = |kind| metadata.get(kind).map_or(0, |data| data.len() as u64);
+    Ok(StreamInfo {
+        width: header.width,
+        height: header.height,
+        format: match (header.colour, header.alpha) {
+            (Colour::Gray8, false) => PixelFormat::Gray8,
+            (_, true) => PixelFormat::Rgba8,
+            _ => PixelFormat::Rgb8,
+        },
+        quality: f32::from(header.quality) / 100.0,
+        chunk_rows: header.rows_per_chunk(),
+        chunks: header.chunk_ids().len() as u32,
+        latent_space: hex(&header.latent_space),
+        icc_bytes: length(MetadataKind::Icc),
+        exif_bytes: length(MetadataKind::Exif),
+        xmp_bytes: length(MetadataKind::Xmp),
+    })
 }
 
 /// A packed bundle and what the packer found when it checked it against the ONNX graphs.
@@ -192,9 +311,5 @@ pub(crate) struct Packed {
 
 /// Lowers the ONNX graphs in `folder` into a bundle.
 pub(crate) fn pack(_folder: &Path, _encoder_only: bool) -> Result<Packed> {
-    not_linked()
-}
-
-fn not_linked<T>() -> Result<T> {
-    bail!("the codec is not linked into this build yet")
+    todo!()
 }
