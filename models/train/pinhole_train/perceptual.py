@@ -84,7 +84,8 @@ def _blur(planes: torch.Tensor, whole: bool) -> torch.Tensor:
 
 
 def _norm4(x: torch.Tensor) -> torch.Tensor:
-    return (x.pow(4).mean((-2, -1)) + 1e-12) ** 0.25
+    # The shift keeps the gradient finite at zero and is taken off again: weights in the hundreds follow.
+    return (x.pow(4).mean((-2, -1)) + 1e-12) ** 0.25 - 1e-3
 
 
 def _weighted(maps: list[torch.Tensor], weights: torch.Tensor) -> torch.Tensor:
@@ -124,7 +125,7 @@ def ssimulacra2(original: torch.Tensor, distorted: torch.Tensor, whole: bool = T
         if min(a.shape[-2:]) < 8:
             break
         if scale:
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+            a, b = F.avg_pool2d(a, 2, ceil_mode=True), F.avg_pool2d(b, 2, ceil_mode=True)
         error = error + _scale_error(positive_xyb(a), positive_xyb(b), WEIGHTS[:, scale], whole)
     error = error * 0.9562382616834844
     error = 2.326765642916932 * error - 0.020884521182843837 * error**2 + 6.248496625763138e-05 * error**3
