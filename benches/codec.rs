@@ -41,7 +41,9 @@ fn whole_pictures(c: &mut Criterion) {
             let mut encoder = Encoder::new(&bundle, 1).unwrap();
             let stream = encoder.encode(&picture, &options).unwrap();
             let name = |what| format!("{what}/{width}x{height}/q{quality}");
-            group.bench_function(name("encode"), |b| b.iter(|| encoder.encode(&picture, &options).unwrap()));
+            group.bench_function(name("encode"), |b| {
+                b.iter(|| encoder.encode(&picture, &options).unwrap())
+            });
             let mut decoder = Decoder::new(&bundle, 1).unwrap();
             group.bench_function(name("decode"), |b| {
                 b.iter(|| decoder.decode(&stream, &Default::default()).unwrap());

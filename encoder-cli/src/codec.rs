@@ -134,7 +134,8 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// The bundle inside this program.
     pub(crate) fn shipped() -> Result<Self> {
-        static PARSED: OnceLock<Result<pinhole::Bundle<'static>, pinhole::BundleError>> = OnceLock::new();
+        static PARSED: OnceLock<Result<pinhole::Bundle<'static>, pinhole::BundleError>> =
+            OnceLock::new();
         let parsed = PARSED.get_or_init(|| pinhole::Bundle::parse(SHIPPED)).as_ref();
         Ok(Bundle { bytes: SHIPPED, parsed: parsed.map_err(Clone::clone)? })
     }
@@ -152,7 +153,8 @@ impl Bundle {
         for part in ["lineage", "metrics", "parity"] {
             flatten(part, &manifest[part], &mut lineage);
         }
-        let part = |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
+        let part =
+            |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
         BundleInfo {
             name: text("name"),
             version: text("version"),
@@ -166,8 +168,12 @@ impl Bundle {
     /// Checks everything that can be checked without the model's sources; the lines tell what was.
     pub(crate) fn verify(&self) -> Result<Vec<String>> {
         // Parsing has verified the checksums, the programs and that they fit each other.
-        let mut lines = vec![format!("{} sections, checksums match, programs fit", self.parsed.sections().len())];
-        serde_json::from_str::<Value>(self.parsed.manifest()).context("the manifest is not JSON")?;
+        let mut lines = vec![format!(
+            "{} sections, checksums match, programs fit",
+            self.parsed.sections().len()
+        )];
+        serde_json::from_str::<Value>(self.parsed.manifest())
+            .context("the manifest is not JSON")?;
         let (width, height) = (96, 80);
         let data = (0..width * height * 3).map(|i| (i * 7 / 3 % 251) as u8).collect();
         let picture = Picture { width, height, format: PixelFormat::Rgb8, data };
@@ -242,8 +248,7 @@ pub(crate) fn encode(
     }
     to.chunk_rows = options.chunk_rows;
     let Metadata { icc, exif, xmp } = &options.metadata;
-    let records =
-        [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];
+    let records = [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];
     for (kind, data) in records {
         if let Some(data) = data {
             to.metadata.push(kind, data)?;

@@ -12,12 +12,17 @@ use pinhole::bundle::Bundle;
 use pinhole_pack::{Options, Picture, encoder_only, pack, verify};
 
 fn pictures(folder: &Path, count: usize) -> Vec<Picture> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
     let opened = paths.iter().filter_map(|p| image::open(p).ok()).take(count);
     opened
         .map(|i| i.to_rgb8())
-        .map(|i| Picture { width: i.width() as usize, height: i.height() as usize, rgb: i.into_raw() })
+        .map(|i| Picture {
+            width: i.width() as usize,
+            height: i.height() as usize,
+            rgb: i.into_raw(),
+        })
         .collect()
 }
 
