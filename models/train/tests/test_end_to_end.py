@@ -1,6 +1,7 @@
 """From pictures to a decoded file: both training stages, export, packing, encoding and decoding.
 
-Needs the command line program: `cargo build --release`, or PINHOLE=/path/to/pinhole. Run with `pytest -m e2e`.
+Needs the command line program: `cargo build --release -p pinhole-cli --features pack`, or PINHOLE=/path/to/pinhole.
+Run with `pytest -m e2e`.
 """
 
 import json
@@ -32,11 +33,15 @@ analysis_blocks = 1, synthesis_hidden = 32, synthesis_blocks = 1, gain_knots = 4
 """
 QUANTISED_STAGE = FLOAT_STAGE.replace("tiny-float", "tiny-int8") + "quantise = true\nmse_share = 0.5\nperceptual = 0.01\nborder = 0.1\n"
 
+SAMPLE = ROOT / "samples" / "chelsea.png"
+
 pytestmark = pytest.mark.e2e
 
 
 def call(*command: object) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    # Layers this small are slower on several threads.
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, env=alone)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -61,7 +66,7 @@ def bundle(tmp_path_factory, pictures) -> Path:
     last = folder / "float" / "last.ckpt"
     train("train", folder / "int8.toml", "--data", pictures, "--out", folder / "int8", "--start", last)
     train("export", folder / "int8" / "last.ckpt", "--out", folder / "onnx", "--name", "tiny")
-    call(PINHOLE, "model", "pack", folder / "onnx", "-o", folder / "tiny.pinm")
+    call(PINHOLE, "model", "pack", folder / "onnx", "-o", folder / "tiny.pinm", "--check", SAMPLE)
     return folder / "tiny.pinm"
 
 
@@ -74,33 +79,41 @@ def test_training_logs_finite_losses(bundle):
 
 def test_a_file_is_what_training_expects(bundle, tmp_path):
     """Size and quality of real files against the estimates that the losses are made of."""
-    original = ROOT / "samples" / "chelsea.png"
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "chelsea.png").write_bytes(original.read_bytes())
+    original = tmp_path / "pictures" / "crop.png"
+    original.parent.mkdir()
+    with Image.open(SAMPLE) as opened:
+        # Whole blocks of 64, for the estimate pays for padding, and no metadata.
+        pixels = np.asarray(opened.convert("RGB"))[:256, :448]
+    Image.fromarray(pixels).save(original)
     checkpoint = bundle.parent / "int8" / "last.ckpt"
-    rows = train("evaluate", checkpoint, "--pictures", tmp_path / "pictures", "--qualities", 0.2, 0.8)
+    rows = train("evaluate", checkpoint, "--pictures", original.parent, "--qualities", 0.1, 0.8)
     sizes = []
     for row in map(json.loads, rows.splitlines()):
         coded, shown = tmp_path / "out.pinh", tmp_path / "out.png"
         call(PINHOLE, "encode", original, "--model", bundle, "-q", row["quality"] * 100, "-o", coded)
         call(PINHOLE, "decode", coded, "--model", bundle, "-o", shown)
-        with Image.open(original) as a, Image.open(shown) as b:
-            assert a.size == b.size
-            pixels = a.width * a.height
-        quality, bits = psnr(original, shown), coded.stat().st_size * 8
-        print(f"{row}: file {bits / pixels:.3f} bpp, {quality:.2f} dB")
+        quality, rate = psnr(original, shown), coded.stat().st_size * 8 / (256 * 448)
+        print(f"{row}: file {rate:.3f} bpp, {quality:.2f} dB")
         assert quality > 20
-        assert quality == pytest.approx(row["psnr"], abs=0.3)
-        # Header, chunk framing and table precision come on top.
-        assert bits / pixels == pytest.approx(row["bpp"], rel=0.1, abs=0.05)
-        sizes.append(bits)
+        assert quality == pytest.approx(row["psnr"], abs=0.1)
+        # After so few steps many symbols are escapes, which the estimate caps at 20 bits and the file does not.
+        assert 0.97 * row["bpp"] < rate < 1.15 * row["bpp"]
+        sizes.append(rate)
     assert sizes[1] > 1.5 * sizes[0]
 
 
+def test_a_picture_of_odd_size_comes_back_whole(bundle, tmp_path):
+    coded, shown = tmp_path / "out.pinh", tmp_path / "out.png"
+    call(PINHOLE, "encode", SAMPLE, "--model", bundle, "-q", 60, "-o", coded)
+    call(PINHOLE, "decode", coded, "--model", bundle, "-o", shown)
+    with Image.open(SAMPLE) as a, Image.open(shown) as b:
+        assert a.size == b.size
+    assert psnr(SAMPLE, shown) > 20
+
+
 def test_a_model_decodes_the_same_on_any_number_of_threads(bundle, tmp_path):
-    original = ROOT / "samples" / "chelsea.png"
     coded = tmp_path / "a.pinh"
-    call(PINHOLE, "encode", original, "--model", bundle, "-o", coded, "--chunk-rows", 64)
+    call(PINHOLE, "encode", SAMPLE, "--model", bundle, "-o", coded, "--chunk-rows", 64)
     shown = []
     for threads in (1, 3):
         call(PINHOLE, "decode", coded, "--model", bundle, "--threads", threads, "-o", tmp_path / f"{threads}.png")
