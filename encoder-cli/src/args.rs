@@ -212,6 +212,9 @@ pub(crate) enum ModelCommand {
         /// Leave the decoder out, for devices that only encode
         #[arg(long)]
         encoder_only: bool,
+        /// Photographs on which programs and graphs are compared
+        #[arg(long, value_name = "PICTURE", num_args = 1.., required = true)]
+        check: Vec<PathBuf>,
     },
     /// Check a bundle's integrity and signature
     Verify {

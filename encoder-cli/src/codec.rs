@@ -314,7 +314,26 @@ pub(crate) struct Packed {
     pub(crate) report: Vec<String>,
 }
 
-/// Lowers the ONNX graphs in `folder` into a bundle.
-pub(crate) fn pack(_folder: &Path, _encoder_only: bool) -> Result<Packed> {
-    todo!()
+/// Lowers the ONNX graphs in `folder` into a bundle, checked on the middles of `pictures`.
+#[cfg(feature = "pack")]
+pub(crate) fn pack(folder: &Path, encoder_only: bool, pictures: &[Picture]) -> Result<Packed> {
+    let rgb = |picture: &Picture| {
+        let channels = picture.format.channels();
+        let pixels = picture.data.chunks_exact(channels);
+        let rgb = pixels.flat_map(|p| if channels == 1 { [p[0]; 3] } else { [p[0], p[1], p[2]] });
+        pinhole_pack::Picture {
+            width: picture.width as usize,
+            height: picture.height as usize,
+            rgb: rgb.collect(),
+        }
+    };
+    let pictures: Vec<_> = pictures.iter().map(rgb).collect();
+    let packed = pinhole_pack::pack(folder, &pictures, pinhole_pack::Options { encoder_only })?;
+    let report = packed.report.to_string().lines().map(str::to_owned).collect();
+    Ok(Packed { bytes: packed.bytes, report })
+}
+
+#[cfg(not(feature = "pack"))]
+pub(crate) fn pack(_folder: &Path, _encoder_only: bool, _pictures: &[Picture]) -> Result<Packed> {
+    Err(anyhow!("this program was built without the packer: build it with `--features pack`"))
 }

@@ -243,7 +243,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn size_and_kind_survive() {
         for (width, height) in [(1, 1), (1, 9), (7, 3), (16, 16), (129, 65), (200, 131)] {
             let rgb = scene(width, height);
@@ -257,7 +256,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn the_decoded_picture_looks_like_the_original() {
         let folder = TempDir::new().unwrap();
         let mut last = f64::NEG_INFINITY;
@@ -278,7 +276,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn alpha_is_exact() {
         let before = image::open(sample("coffee-cup.png")).unwrap();
         let after = round_trip(&before, &["-q", "30"]);
@@ -294,7 +291,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn pipes_give_the_same_bytes_as_files() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -310,7 +306,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn threads_and_runs_do_not_change_the_bytes() {
         let encoded = |threads: &str| {
             let mut command = pinhole();
@@ -321,7 +316,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn several_inputs_go_to_a_folder() {
         let folder = TempDir::new().unwrap();
         let out = folder.path().join("new/folder");
@@ -337,7 +331,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn one_bad_input_does_not_stop_the_others() {
         let folder = TempDir::new().unwrap();
         let junk = folder.path().join("junk.png");
@@ -352,7 +345,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn only_named_outputs_are_overwritten() {
         let folder = TempDir::new().unwrap();
         let input = folder.path().join("a.png");
@@ -374,7 +366,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn a_failed_decode_leaves_the_old_output() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -390,7 +381,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn damage_is_refused_or_concealed() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -412,7 +402,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn what_is_no_stream_is_refused() {
         let lines = error_lines(pinhole().args(["decode", "-"]).write_stdin("junk"), 1);
         assert_eq!(lines.len(), 1);
@@ -422,7 +411,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn target_sizes_are_kept_and_used() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -437,7 +425,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn too_many_pixels_are_refused() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -448,7 +435,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn info_tells_the_header() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -465,7 +451,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn exif_arrives_in_the_decoded_picture() {
         use image::ImageDecoder;
         let folder = TempDir::new().unwrap();
@@ -483,7 +468,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn the_suffix_decides_the_format() {
         let folder = TempDir::new().unwrap();
         let stream = folder.path().join("a.pin");
@@ -504,7 +488,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn verbose_prints_a_line_for_each_file() {
         let folder = TempDir::new().unwrap();
         let out = folder.path().join("out");
@@ -517,7 +500,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn the_figure_shows_three_panels() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("figure.png");
@@ -528,7 +510,6 @@ mod codec {
     }
 
     #[test]
-    #[ignore = "codec not linked yet"]
     fn the_shipped_model_is_listed_and_described() {
         let list = json(pinhole().args(["model", "list", "--json"]));
         let info = json(pinhole().args(["model", "info", "--json"]));

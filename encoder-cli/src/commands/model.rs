@@ -1,14 +1,14 @@
 //! `pinhole model`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{about, bundle, print, print_json};
 use crate::args::{ModelArgs, ModelCommand};
 use crate::codec::{self, Bundle, BundleInfo};
-use crate::output;
+use crate::{output, picture};
 use crate::report::{Failure, Outcome, shown};
 
 pub(crate) fn run(args: &ModelArgs) -> Outcome {
@@ -19,8 +19,8 @@ pub(crate) fn run(args: &ModelArgs) -> Outcome {
             let told = if *json { print_json(&info) } else { print(&in_words(&info)) };
             told.map_err(Failure::from)
         }
-        ModelCommand::Pack { folder, output, encoder_only } => {
-            pack(folder, output, *encoder_only).map_err(about(folder))
+        ModelCommand::Pack { folder, output, encoder_only, check } => {
+            pack(folder, output, *encoder_only, check).map_err(about(folder))
         }
         ModelCommand::Verify { bundle: path } => {
             let lines = bundle(Some(path))?.verify().map_err(about(path))?;
@@ -60,8 +60,13 @@ fn in_words(info: &BundleInfo) -> String {
     text
 }
 
-fn pack(folder: &Path, path: &Path, encoder_only: bool) -> Result<()> {
-    let packed = codec::pack(folder, encoder_only)?;
+fn pack(folder: &Path, path: &Path, encoder_only: bool, check: &[PathBuf]) -> Result<()> {
+    let read = |path: &PathBuf| -> Result<_> {
+        let loaded = picture::read_bytes(path).and_then(|bytes| picture::parse(&bytes));
+        Ok(loaded.with_context(|| shown(path).to_string())?.picture)
+    };
+    let pictures: Vec<_> = check.iter().map(read).collect::<Result<_>>()?;
+    let packed = codec::pack(folder, encoder_only, &pictures)?;
     output::write_file(path, &packed.bytes)?;
     let mut text = packed.report.join("\n");
     if !text.is_empty() {

@@ -160,6 +160,16 @@ pub enum PackError {
         /// By the engine.
         found: i64,
     },
+    /// A whole graph differs from its ONNX by far more than flipped roundings explain.
+    #[error("output {place}: {mean:.3} steps from the ONNX on average, more than {limit}")]
+    GraphDiffers {
+        /// The output.
+        place: Place,
+        /// Mean difference, in steps of the output.
+        mean: f64,
+        /// The largest allowed.
+        limit: f64,
+    },
     /// The fast executor and the reference executor disagree.
     #[error("graph {graph}: the fast and the reference executor disagree")]
     ExecutorsDiffer {

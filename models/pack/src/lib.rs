@@ -14,6 +14,8 @@ mod manifest;
 mod model;
 pub mod parity;
 mod tables;
+#[cfg(test)]
+mod testing;
 
 use std::path::Path;
 
@@ -60,7 +62,7 @@ pub fn pack(folder: &Path, pictures: &[Picture], options: Options) -> Result<Pac
 }
 
 /// The same bundle without the synthesis: it keeps its latent space, so whatever decodes the whole one's streams
-/// decodes its streams.
+/// decodes its streams. The manifest stays that of the whole bundle.
 ///
 /// # Errors
 /// Bytes that are not a bundle.

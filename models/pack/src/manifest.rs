@@ -11,7 +11,7 @@ use crate::parity::{Agreement, Report};
 ///
 /// # Errors
 /// A program that does not parse.
-pub fn manifest(
+pub(crate) fn manifest(
     model: &Model,
     latent_space: [u8; 8],
     report: &Report,

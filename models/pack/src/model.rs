@@ -30,7 +30,7 @@ const fn role(tag: Tag, name: &'static str, density: f64) -> Role {
 }
 
 /// The graphs of a codec, in the order in which coding needs them. Each predictor runs on half the latents.
-pub const ROLES: [Role; 7] = [
+pub(crate) const ROLES: [Role; 7] = [
     role(Tag::ANALYSIS, "analysis", 1.0),
     role(Tag::HYPER_ANALYSIS, "hyper_analysis", 1.0 / 256.0),
     role(Tag::HYPER_SYNTHESIS, "hyper_synthesis", 1.0 / 4096.0),

@@ -35,7 +35,10 @@ impl Distribution {
 ///
 /// # Errors
 /// Distributions the entropy coder refuses: names set and table.
-pub fn table_set(name: &'static str, distributions: &[Distribution]) -> Result<Vec<u8>, PackError> {
+pub(crate) fn table_set(
+    name: &'static str,
+    distributions: &[Distribution],
+) -> Result<Vec<u8>, PackError> {
     let mut builder = TableSetBuilder::new();
     for (table, distribution) in distributions.iter().enumerate() {
         let refused = |source| PackError::Tables { name, table, source };

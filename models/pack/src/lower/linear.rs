@@ -170,9 +170,9 @@ impl Lowering<'_> {
         let pads = |n: usize| all("pads", n) && (n == 0 || !node.ints("pads").is_empty());
         let channels = self.tensors[usize::from(source)].channels;
         let group = usize::try_from(node.int("group", 1)).unwrap_or(0);
-        let depthwise = group == channels && inputs == 1 && side > 1;
+        let depthwise = group == channels && inputs == 1 && side > 1 && strides(1);
         let supported = if depthwise {
-            outputs == channels && matches!(side, 3 | 5) && strides(1) && pads(side / 2)
+            outputs == channels && matches!(side, 3 | 5) && pads(side / 2)
         } else {
             group == 1
                 && inputs == channels

@@ -7,6 +7,8 @@
 
 mod linear;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::HashMap;

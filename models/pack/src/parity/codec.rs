@@ -6,7 +6,7 @@ use pinhole::engine::{
 };
 
 use super::tract::Runtime;
-use super::{Agreement, GraphParity, OutputParity, Picture, QUALITIES, Report, layers};
+use super::{Agreement, GraphParity, OutputParity, Picture, QUALITIES, Report, layers, mean_limit};
 use crate::error::PackError;
 use crate::model::{Model, Part};
 
@@ -67,8 +67,19 @@ impl<'m> Checker<'m> {
         })
     }
 
-    pub(super) fn report(self, pictures: usize) -> Report {
-        Report { pictures, graphs: self.found }
+    /// What was found, unless a graph's output is further from the ONNX than flipped roundings explain.
+    pub(super) fn report(self, pictures: usize) -> Result<Report, PackError> {
+        for (part, found) in self.model.parts.iter().zip(&self.found) {
+            for (output, &tensor) in found.outputs.iter().zip(&part.lowered.outputs) {
+                let limit = mean_limit(part.lowered.tensors[usize::from(tensor)].grid.dtype());
+                let mean = output.agreement.mean();
+                if mean > limit {
+                    let place = part.graph.place(&output.name);
+                    return Err(PackError::GraphDiffers { place, mean, limit });
+                }
+            }
+        }
+        Ok(Report { pictures, graphs: self.found })
     }
 
     pub(super) fn against_reference(&mut self, picture: &Picture) -> Result<(), PackError> {

@@ -14,13 +14,13 @@ type Runnable = Arc<TypedRunnableModel>;
 
 /// Runs graphs in tract; keeps what was optimised for each graph and size.
 #[derive(Default)]
-pub(super) struct Runtime {
+pub(crate) struct Runtime {
     ready: HashMap<(String, usize, usize), Runnable>,
 }
 
 impl Runtime {
     /// Runs a graph on the engine's tensors and returns its outputs rounded to their grids, in the engine's order.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         graph: &Graph,
         inputs: &[(Tensor, Grid)],
