@@ -22,6 +22,7 @@ pub(crate) enum PixelFormat {
 }
 
 impl PixelFormat {
+    #[cfg(any(test, feature = "pack"))]
     pub(crate) fn channels(self) -> usize {
         match self {
             PixelFormat::Gray8 => 1,

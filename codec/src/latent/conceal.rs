@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn nothing_received_is_grey() {
         let mut latents = vec![5; 2 * 2];
-        conceal(&mut latents, 2, 1, &[0..2]);
+        conceal(&mut latents, 2, 1, core::slice::from_ref(&(0..2)));
         assert_eq!(latents, [0; 4]);
     }
 }

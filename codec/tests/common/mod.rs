@@ -180,7 +180,7 @@ fn tables(count: usize, widest: f64) -> Vec<u8> {
 }
 
 /// The toy bundle's bytes.
-pub fn toy_bundle() -> Vec<u8> {
+pub(crate) fn toy_bundle() -> Vec<u8> {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
     let settings =
         Settings { latent_channels: M, hyper_channels: Z, skip_below: 1, gain_knots: knots };

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, named by their hash, verified when read."""
+"""Checkpoints: written whole or not at all, carrying their hash, verified when read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 import torch
+
+from .config import Config, Shape
 
 MAGIC = b"PINCKPT1"
 
@@ -36,4 +38,6 @@ def load(path: Path) -> dict:
     head = len(MAGIC) + 32
     if hashlib.sha256(content[head:]).digest() != content[len(MAGIC) : head]:
         raise ValueError(f"{path}: damaged checkpoint (its hash does not match)")
-    return torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=False)
+    # Tensors, plain values and the configuration: a checkpoint from elsewhere cannot run code.
+    with torch.serialization.safe_globals([Config, Shape]):
+        return torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)

@@ -75,7 +75,9 @@ class Grid(nn.Module):
         if not self.enabled:
             return x
         x = x.float()
-        q = torch.clamp(x / self.step, self.lo - self.zero, self.hi - self.zero)
+        # What is bounded below already must not be clamped again: at the bound, clamp has no gradient.
+        low = None if self.kind in ("relu8", "index") else self.lo - self.zero
+        q = torch.clamp(x / self.step, low, self.hi - self.zero)
         return round_ste(q) * self.step
 
 

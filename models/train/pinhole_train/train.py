@@ -33,22 +33,17 @@ def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tenso
 
 @torch.no_grad()
 def remap_gains(model: Codec, old: tuple[float, float], new: tuple[float, float]) -> None:
-    """Move the gain knots to a new range of lambda, so that each lambda keeps its gains.
+    """Move the gain knots to a new range of lambda, so that each knot's lambda keeps its gains.
 
     Beyond the old range they follow sqrt(lambda), the high-rate law.
     """
     log_gain = model.gains.log_gain
-    knots = len(log_gain)
-    moved = torch.empty_like(log_gain)
-    for knot, before in enumerate(torch.linspace(0, 1, knots)):
-        lam = math.log(float(lambda_of(before, new)))
-        position = (lam - math.log(old[0])) / math.log(old[1] / old[0]) * (knots - 1)
-        inside = min(max(position, 0.0), knots - 1.0)
-        low = min(int(inside), knots - 2)
-        t = inside - low
-        beyond = (position - inside) / (knots - 1) * math.log(old[1] / old[0]) / 2
-        moved[knot] = log_gain[low] * (1 - t) + log_gain[low + 1] * t + beyond
-    log_gain.copy_(moved)
+    span = math.log(old[1] / old[0])
+    lambdas = lambda_of(torch.linspace(0, 1, len(log_gain), dtype=torch.float64), new)
+    before = (lambdas.log() - math.log(old[0])) / span
+    inside = before.clamp(0, 1)
+    moved = model.gains(inside.to(log_gain))[:, :, 0, 0].log()
+    log_gain.copy_(moved + ((before - inside) * span / 2).to(log_gain)[:, None])
 
 
 class Average:
@@ -76,6 +71,7 @@ class Trainer:
         self.crops = Crops(paths, config.crop, config.shrinks, config.seed)
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
         self.step = 0
+        self.skipped = 0
         previous = self.out / "last.ckpt"
         state = checkpoint.load(previous) if previous.exists() else None
         if state is None and config.start:
@@ -87,7 +83,6 @@ class Trainer:
         if config.quantise:
             if state is None:
                 self._calibrate()
-            observe(self.model, True)
             enable_quantisation(self.model)
         basis = [self.model.analysis.patches, self.model.analysis.down, self.model.synthesis.up, self.model.synthesis.patches]
         slow = [p for layer in basis for p in layer.parameters()]
@@ -121,6 +116,7 @@ class Trainer:
             "average": self.average.values,
             "optimiser": self.optimiser.state_dict(),
             "torch_random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "crops": self.crops.state(),
             "config": self.config,
             "data_hash": self.data_hash,
@@ -132,7 +128,11 @@ class Trainer:
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["torch_random"])
+        if self.device.type == "cuda" and state.get("cuda_random") is not None:
+            torch.cuda.set_rng_state(state["cuda_random"], self.device)
         self.crops.restore(state["crops"])
+        if state["data_hash"] != self.data_hash:
+            log.warning("the training pictures are not those that the checkpoint was trained on")
         log.info("resumed at step %d", self.step)
 
     def _rate_factor(self) -> float:
@@ -159,11 +159,35 @@ class Trainer:
         if c.border:
             distortion = distortion + c.border * lam * border_error(out["picture"], target)
         if c.perceptual:
-            score = ssimulacra2(target, out["picture"])
+            score = ssimulacra2(target, out["picture"], whole=False)
             distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
             parts["ssimulacra2"] = score
         parts["loss"] = (parts["bpp"] + distortion) / lam.sqrt()
         return parts
+
+    def _train_step(self) -> dict[str, float]:
+        """One batch and one step of the optimiser; the means over the batch of what `losses` tells."""
+        c = self.config
+        # For the last part of a quantised stage the ranges stand still.
+        observe(self.model, c.quantise and self.step < int(0.7 * c.steps))
+        for group in self.optimiser.param_groups:
+            group["lr"] = c.learning_rate * self._rate_factor() * group["factor"]
+        picture = self.crops.batch(c.batch).to(self.device)
+        # Stratified, so that every batch spans the rates.
+        quality = (torch.randperm(c.batch) + torch.rand(c.batch)).to(self.device) / c.batch
+        parts = self.losses(picture, quality)
+        self.optimiser.zero_grad(set_to_none=True)
+        parts["loss"].mean().backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+            self.average.update(self.model, self.step)
+        else:
+            self.skipped += 1
+            if self.skipped > 100:
+                raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
+        self.step += 1
+        return {key: value.detach().mean().item() for key, value in parts.items()} | {"gradient": norm.item()}
 
     def run(self) -> Path:
         """Train to the configured step; returns the path of the last checkpoint."""
@@ -174,35 +198,15 @@ class Trainer:
                  c.name, parameter_count(self.model), encode, decode, self.data_hash[:12], len(self.crops.pictures))
         self.model.train()
         sums: dict[str, float] = {}
-        skipped, since = 0, time.monotonic()
+        since = time.monotonic()
         with open(self.out / "log.jsonl", "a") as lines:
             while self.step < c.steps:
-                if c.quantise and self.step == int(0.7 * c.steps):
-                    observe(self.model, False)
-                factor = self._rate_factor()
-                for group in self.optimiser.param_groups:
-                    group["lr"] = c.learning_rate * factor * group["factor"]
-                picture = self.crops.batch(c.batch).to(self.device)
-                # Stratified, so that every batch spans the rates.
-                quality = (torch.randperm(c.batch) + torch.rand(c.batch)).to(self.device) / c.batch
-                parts = self.losses(picture, quality)
-                self.optimiser.zero_grad(set_to_none=True)
-                parts["loss"].mean().backward()
-                norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                if torch.isfinite(norm):
-                    self.optimiser.step()
-                    self.average.update(self.model, self.step)
-                else:
-                    skipped += 1
-                    if skipped > 100:
-                        raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
-                self.step += 1
-                for key, value in parts.items():
-                    sums[key] = sums.get(key, 0.0) + value.detach().mean().item() / c.log_every
-                sums["gradient"] = sums.get("gradient", 0.0) + norm.item() / c.log_every
+                rate = self._rate_factor()
+                for key, value in self._train_step().items():
+                    sums[key] = sums.get(key, 0.0) + value / c.log_every
                 if self.step % c.log_every == 0:
                     now = time.monotonic()
-                    entry = {"step": self.step, "rate": factor, "skipped": skipped, "s_per_step": (now - since) / c.log_every}
+                    entry = {"step": self.step, "rate": rate, "skipped": self.skipped, "s_per_step": (now - since) / c.log_every}
                     entry |= {k: round(v, 5) for k, v in sums.items()}
                     lines.write(json.dumps(entry) + "\n")
                     lines.flush()

@@ -1,0 +1,72 @@
+"""A codec small enough to train in a test, and pictures made on the spot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pinhole_train.codec import Codec
+from pinhole_train.config import Config, Shape
+from pinhole_train.layers import enable_quantisation, observe
+
+SHAPE = Shape(
+    latents=32, hyper_latents=8, entropy_width=16, parameter_width=16,
+    analysis_hidden=32, analysis_blocks=1, synthesis_hidden=32, synthesis_blocks=1, gain_knots=4,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums in one order, and no fight over cores."""
+    torch.set_num_threads(1)
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Soft gradients, a few hard edges and a little noise, uint8 (height, width, 3)."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    y, x = np.mgrid[0:height, 0:width] / 64
+    planes = [128 + 80 * np.sin(x * a + b) * np.cos(y * c) for a, b, c in random.uniform(0.5, 3, (3, 3))]
+    out = np.stack(planes, 2)
+    for _ in range(4):
+        top, left = random.integers(height), random.integers(width)
+        out[top : top + 20, left : left + 24] += random.uniform(-60, 60, 3)
+    return np.clip(out + random.normal(0, 3, out.shape), 0, 255).astype(np.uint8)
+
+
+def as_tensor(pixels: np.ndarray) -> torch.Tensor:
+    """(1, 3, h, w) uint8."""
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """A folder of three pictures, large enough for crops of 64."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(3):
+        Image.fromarray(picture(160, 200, seed)).save(folder / f"{seed}.png")
+    return folder
+
+
+def config(**changes) -> Config:
+    defaults = {"name": "tiny", "steps": 4, "batch": 2, "crop": 64, "warmup": 1, "log_every": 1, "shape": SHAPE}
+    return Config(**(defaults | changes))
+
+
+def busy_codec(seed: int = 0) -> Codec:
+    """A quantised codec whose every weight does something (fresh residual branches are zero) and whose ranges are set."""
+    torch.manual_seed(seed)
+    model = Codec(SHAPE, (6e-4, 0.4))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("project.weight"):
+                weight.normal_(std=0.3 / weight.shape[1] ** 0.5)
+            elif name.endswith("bias"):
+                weight.add_(torch.randn_like(weight) * 0.1)
+        observe(model, True)
+        for step in range(3):
+            model(torch.cat([as_tensor(picture(64, 64, 10 * step + i)) for i in range(2)]), torch.tensor([0.2, 0.9]))
+    observe(model, False)
+    enable_quantisation(model)
+    return model.eval()

@@ -1,0 +1,41 @@
+"""Run configurations."""
+
+from pathlib import Path
+
+import pytest
+
+from pinhole_train.config import Config, Shape
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+
+
+def read(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "stage.toml"
+    path.write_text(text)
+    return Config.read(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_shipped_config_parses(path):
+    config = Config.read(path)
+    assert config.name == path.stem
+    assert config.crop % 64 == 0
+    assert 0 < config.lambda_range[0] < config.lambda_range[1]
+    # A stage that starts from another starts from one that exists.
+    if config.start:
+        assert Path(config.start).parent.name in {p.stem for p in CONFIGS}
+
+
+def test_there_are_shipped_configs():
+    assert len(CONFIGS) >= 2
+
+
+def test_settings_are_read(tmp_path):
+    config = read(tmp_path, 'name = "a"\nsteps = 5\nlambda_range = [0.1, 0.2]\n[shape]\nlatents = 32\n')
+    assert config == Config(name="a", steps=5, lambda_range=(0.1, 0.2), shape=Shape(latents=32))
+
+
+@pytest.mark.parametrize("text", ['lerning_rate = 1\nname = "a"\nsteps = 5\n', 'name = "a"\nsteps = 5\n[shape]\nlatent = 32\n'])
+def test_a_misspelt_setting_is_an_error(tmp_path, text):
+    with pytest.raises(ValueError, match="lerning_rate|latent"):
+        read(tmp_path, text)
