@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::geometry::Half;
 use super::predict::{self, Prediction};
+use super::quantise::{SYMBOL_LIMIT, Thresholds};
 use super::{FRACTION, Geometry};
 use crate::api::{DecodeError, EncodeError};
 use crate::bundle::Bundle;
@@ -13,20 +14,20 @@ use crate::entropy::{RansDecoder, RansEncoder, TableSet};
 
 /// Zero point of hyper-latents as the engine stores them.
 const HYPER_ZERO: i32 = 128;
-/// Symbols are kept inside what any table's escape can code and decoded latents can hold.
-const SYMBOL_LIMIT: i32 = 4095;
 
 /// Codes chunks of latents; keeps buffers between calls.
 #[derive(Debug)]
 pub(crate) struct ChunkEncoder<'a> {
     bundle: &'a Bundle<'a>,
     queue: RansEncoder<'a>,
+    thresholds: Thresholds,
     decoded: Vec<i16>,
 }
 
 impl<'a> ChunkEncoder<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        ChunkEncoder { bundle, queue: RansEncoder::new(), decoded: Vec::new() }
+        let thresholds = Thresholds::new(&bundle.latent_tables);
+        ChunkEncoder { bundle, queue: RansEncoder::new(), thresholds, decoded: Vec::new() }
     }
 
     /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's.
@@ -76,7 +77,8 @@ impl<'a> ChunkEncoder<'a> {
                     *decoded = mean;
                     continue;
                 }
-                let symbol = quantise(i32::from(v) - i32::from(mean));
+                let distance = i32::from(v) - i32::from(mean);
+                let symbol = self.thresholds.quantise(scale, distance);
                 indices.push(scale);
                 symbols.push(symbol);
                 *decoded = reconstruct(symbol, mean);
@@ -107,12 +109,6 @@ impl<'a> ChunkEncoder<'a> {
         self.model(executor, geometry, v)?;
         Ok(self.queue.cost_bytes())
     }
-}
-
-/// Nearest symbol of a distance from the mean in 1/16, halves away from zero.
-fn quantise(distance: i32) -> i32 {
-    let magnitude = (distance.abs() + (1 << (FRACTION - 1))) >> FRACTION;
-    magnitude.min(SYMBOL_LIMIT) * distance.signum()
 }
 
 /// The value that a symbol stands for: mean + symbol, saturated to i16.
@@ -203,16 +199,6 @@ impl<'a> ChunkDecoder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn symbols_are_nearest_and_symmetric() {
-        for d in -200..=200 {
-            let s = quantise(d);
-            assert!((d - (s << FRACTION)).abs() <= 8, "{d} -> {s}");
-            assert_eq!(quantise(-d), -s);
-        }
-        assert_eq!(quantise(i32::from(i16::MAX) * 2), SYMBOL_LIMIT);
-    }
 
     #[test]
     fn reconstruction_saturates() {

@@ -18,6 +18,7 @@ mod conceal;
 mod gain;
 mod geometry;
 mod predict;
+mod quantise;
 
 pub(crate) use code::{ChunkDecoder, ChunkEncoder};
 pub(crate) use conceal::conceal;

@@ -33,6 +33,27 @@ class LowerBound(torch.autograd.Function):
         return gradient * ((x >= ctx.bound) | (gradient < 0)), None
 
 
+class Quantise(torch.autograd.Function):
+    """Round to `step * q`, q in low..high, with the gradient of the identity inside that range and none outside.
+
+    One operation instead of six: on a CPU a third of a quantised step's time went into their passes over memory.
+    """
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, step: torch.Tensor, low: int | None, high: int) -> torch.Tensor:
+        ctx.save_for_backward(x, step)
+        ctx.low, ctx.high = low, high
+        return (x / step).round_().clamp_(low, high).mul_(step)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        x, step = ctx.saved_tensors
+        outside = x > (ctx.high + 0.5) * step
+        if ctx.low is not None:
+            outside |= x < (ctx.low - 0.5) * step
+        return gradient.masked_fill(outside, 0), None, None, None
+
+
 class Grid(nn.Module):
     """Values `step * (q - zero)` for integers lo <= q <= hi.
 
@@ -77,8 +98,7 @@ class Grid(nn.Module):
         x = x.float()
         # What is bounded below already must not be clamped again: at the bound, clamp has no gradient.
         low = None if self.kind in ("relu8", "index") else self.lo - self.zero
-        q = torch.clamp(x / self.step, low, self.hi - self.zero)
-        return round_ste(q) * self.step
+        return Quantise.apply(x, self.step, low, self.hi - self.zero)
 
 
 class QuantisedConv(nn.Module):
@@ -100,7 +120,7 @@ class QuantisedConv(nn.Module):
         if not self.quantise_weights:
             return self.weight
         scale = self.weight_scale().view(-1, *[1] * (self.weight.dim() - 1))
-        return round_ste(self.weight / scale) * scale
+        return Quantise.apply(self.weight, scale, -WEIGHT_MAX, WEIGHT_MAX)
 
     def convolve(self, x: torch.Tensor, **how) -> torch.Tensor:
         weight = self.used_weight()
