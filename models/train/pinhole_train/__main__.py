@@ -23,14 +23,17 @@ def run_train(given: argparse.Namespace) -> None:
 def run_export(given: argparse.Namespace) -> None:
     from .export import export
 
-    export(given.checkpoint, given.out, given.name, given.version)
+    export(given.checkpoint, given.out, given.name, given.version, given.data)
 
 
 def run_evaluate(given: argparse.Namespace) -> None:
     from .evaluate import evaluate
     from .export import load_codec
+    from .tables import read_tables
 
     model, _, _ = load_codec(given.checkpoint, as_float=given.as_float)
+    if given.tables:
+        model.coder = read_tables(given.tables)
     for row in evaluate(model, given.pictures, given.qualities):
         print(json.dumps(row))
 
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
     export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
     export.add_argument("checkpoint", type=Path)
+    export.add_argument("--data", nargs="+", required=True, help="folders of pictures to fit the symbol tables to")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
@@ -53,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("--pictures", required=True)
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
+    evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

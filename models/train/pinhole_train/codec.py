@@ -197,6 +197,8 @@ class Codec(nn.Module):
         # Symbols are Q4 fixed point everywhere in the engine; float training skips that rounding.
         self.symbol_grid = Grid("int16", SYMBOL_STEP)
         self.latent_grid = Grid("int16", LATENT_STEP)
+        # A `tables.SymbolCoder` to round and price latents as an encoder does; without one, to the nearest.
+        self.coder = None
 
     def forward(self, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
         """Reconstruction and rates of a batch.
@@ -231,6 +233,9 @@ class Codec(nn.Module):
     def _code(self, v: torch.Tensor, mean: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Quantise around the predicted mean: decoded values and bits per channel (n, M)."""
         residual = v - mean
+        if self.coder is not None and not self.training:
+            symbols, bits = self.coder.code(residual, index)
+            return symbols + mean, bits.sum((2, 3))
         bits = gaussian_bits(self._noisy(residual), scale_of_index(index))
         return round_ste(residual) + mean, bits.sum((2, 3))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import subprocess
 from pathlib import Path
 
@@ -15,24 +14,26 @@ import torch
 from onnx import TensorProto
 
 from . import checkpoint
-from .codec import PIXEL_UNIT, SCALE_COUNT, Codec, Compress, kmacs_per_pixel, scale_of_index
+from .codec import PIXEL_UNIT, Codec, Compress, kmacs_per_pixel
 from .config import Config
+from .data import Crops, find_pictures
 from .layers import enable_quantisation
 from .onnx_graph import Graph
-
-# Symbols whose predicted deviation is below the scale of this index are not coded: they are zero on both sides.
-SKIP_BELOW = 4
-TAIL = 2e-5
+from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
 
 
 def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]:
-    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`)."""
+    """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`).
+
+    Its latents are rounded and priced as an encoder does, with the tables of the normal distribution.
+    """
     state = checkpoint.load(path)
     config: Config = state["config"]
     model = Codec(config.shape, config.lambda_range)
     model.load_state_dict(state["average"])
     if config.quantise and not as_float:
         enable_quantisation(model)
+    model.coder = SymbolCoder(gaussian_tables())
     return model.eval(), config, state
 
 
@@ -111,15 +112,6 @@ def parameters(model: Codec, which: str) -> Graph:
     return g
 
 
-def gaussian_table(scale: float) -> tuple[int, list[float]]:
-    """Smallest symbol and probabilities of a zero-mean normal distribution over unit bins, tails cut at TAIL."""
-    cdf = lambda x: 0.5 * math.erfc(-x / (scale * math.sqrt(2)))  # noqa: E731
-    reach = 1
-    while 2 * cdf(-reach - 0.5) > TAIL and reach < 1024:
-        reach += 1
-    return -reach, [max(cdf(s + 0.5) - cdf(s - 0.5), 1e-9) for s in range(-reach, reach + 1)]
-
-
 @torch.no_grad()
 def hyper_tables(model: Codec) -> list[tuple[int, list[float]]]:
     """Per-channel tables of the hyper-latents' prior over the range that carries all but TAIL of it."""
@@ -144,8 +136,11 @@ def _commit() -> str:
         return "unknown"
 
 
-def export(path: Path, out: Path, name: str, version: str) -> None:
-    """Write the graphs and `codec.json` of checkpoint `path` into the folder `out`."""
+def export(path: Path, out: Path, name: str, version: str, data: list[str]) -> None:
+    """Write the graphs and `codec.json` of checkpoint `path` into the folder `out`.
+
+    The symbol tables are fitted to crops of the pictures below the folders `data`.
+    """
     model, config, state = load_codec(path)
     if not config.quantise:
         raise ValueError(f"{path}: not a quantisation-aware checkpoint; run the quantised stage first")
@@ -154,7 +149,8 @@ def export(path: Path, out: Path, name: str, version: str) -> None:
     graphs += [parameters(model, "first"), parameters(model, "second")]
     for graph in graphs:
         onnx.save(graph.model(), str(out / f"{graph.name}.onnx"))
-    scales = [scale_of_index(torch.tensor(float(i))).item() for i in range(SCALE_COUNT)]
+    crops = Crops(find_pictures(data), config.crop, config.shrinks, seed=config.seed)
+    latent_tables = [{"min": -(len(t) // 2), "pmf": t.tolist()} for t in fit_tables(model, crops)]
     encode, decode = kmacs_per_pixel(config.shape)
     description = {
         "name": name,
@@ -163,7 +159,7 @@ def export(path: Path, out: Path, name: str, version: str) -> None:
         "hyper_channels": config.shape.hyper_latents,
         "skip_below": SKIP_BELOW,
         "gain_knots": model.gains.log_gain.exp().tolist(),
-        "latent_tables": [{"min": low, "pmf": pmf} for low, pmf in map(gaussian_table, scales)],
+        "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
         "lineage": {
             "checkpoint": hashlib.sha256(Path(path).read_bytes()).hexdigest(),

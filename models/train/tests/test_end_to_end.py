@@ -65,7 +65,7 @@ def bundle(tmp_path_factory, pictures) -> Path:
     train("train", folder / "float.toml", "--data", pictures, "--out", folder / "float")
     last = folder / "float" / "last.ckpt"
     train("train", folder / "int8.toml", "--data", pictures, "--out", folder / "int8", "--start", last)
-    train("export", folder / "int8" / "last.ckpt", "--out", folder / "onnx", "--name", "tiny")
+    train("export", folder / "int8" / "last.ckpt", "--data", pictures, "--out", folder / "onnx", "--name", "tiny")
     call(PINHOLE, "model", "pack", folder / "onnx", "-o", folder / "tiny.pinm", "--check", SAMPLE)
     return folder / "tiny.pinm"
 
@@ -86,7 +86,8 @@ def test_a_file_is_what_training_expects(bundle, tmp_path):
         pixels = np.asarray(opened.convert("RGB"))[:256, :448]
     Image.fromarray(pixels).save(original)
     checkpoint = bundle.parent / "int8" / "last.ckpt"
-    rows = train("evaluate", checkpoint, "--pictures", original.parent, "--qualities", 0.1, 0.8)
+    rows = train("evaluate", checkpoint, "--pictures", original.parent, "--tables", bundle.parent / "onnx" / "codec.json",
+                 "--qualities", 0.1, 0.8)
     sizes = []
     for row in map(json.loads, rows.splitlines()):
         coded, shown = tmp_path / "out.pinh", tmp_path / "out.png"

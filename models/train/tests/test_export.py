@@ -21,14 +21,14 @@ GRAPHS = [
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, pictures):
     """A quantised checkpoint and the folder of its export."""
     folder = tmp_path_factory.mktemp("export")
     path = folder / "tiny.ckpt"
     averaged = busy_codec().state_dict()
     state = {"average": averaged, "config": config(quantise=True), "step": 4, "data_hash": "0123"}
     checkpoint.save(path, state)
-    export(path, folder / "out", "tiny", "1.2.3")
+    export(path, folder / "out", "tiny", "1.2.3", [pictures])
     return path, folder / "out"
 
 
@@ -157,7 +157,8 @@ def test_the_description_is_complete(exported, model):
     for table in told["latent_tables"] + told["hyper_tables"]:
         assert table["min"] <= 0 < table["min"] + len(table["pmf"])
         assert min(table["pmf"]) > 0
-        assert sum(table["pmf"]) == pytest.approx(1, abs=1e-3)
+        # The rest is the escape's.
+        assert 0.999 < sum(table["pmf"]) < 1 + 1e-6
     lineage = told["lineage"]
     assert lineage["checkpoint"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (lineage["data"], lineage["stage"], lineage["steps"]) == ("0123", "tiny", 4)
@@ -178,4 +179,4 @@ def test_a_float_checkpoint_is_refused(tmp_path):
     path = tmp_path / "float.ckpt"
     checkpoint.save(path, {"average": busy_codec().state_dict(), "config": config(), "step": 1, "data_hash": ""})
     with pytest.raises(ValueError, match="quantisation"):
-        export(path, tmp_path / "out", "tiny", "1")
+        export(path, tmp_path / "out", "tiny", "1", [])

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pinhole_train.codec import SCALE_COUNT, SCALE_MAX, SCALE_MIN, scale_of_index
-from pinhole_train.export import TAIL, gaussian_table
 from pinhole_train.rate import SMALLEST, LogisticMixture, gaussian_bits
 
 
@@ -40,17 +39,6 @@ def test_scales_cover_their_range_evenly_in_the_logarithm():
     assert scales[-1].item() == pytest.approx(SCALE_MAX)
     ratios = scales[1:] / scales[:-1]
     assert ratios.tolist() == pytest.approx([ratios[0].item()] * (SCALE_COUNT - 1))
-
-
-@pytest.mark.parametrize("scale", [0.08, 0.6, 3.0, 128.0])
-def test_exported_tables_are_the_trained_distribution(scale):
-    low, pmf = gaussian_table(scale)
-    assert low == -(len(pmf) // 2)
-    assert sum(pmf) == pytest.approx(1, abs=TAIL + 1e-6)
-    for symbol in range(-3, 4):
-        if abs(symbol) <= -low:
-            trained = 2 ** -gaussian_bits(torch.tensor(float(symbol)), torch.tensor(scale)).item()
-            assert pmf[symbol - low] == pytest.approx(trained, rel=1e-3, abs=2 * SMALLEST)
 
 
 def mixture() -> LogisticMixture:
