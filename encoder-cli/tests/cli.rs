@@ -17,7 +17,7 @@ mod usage {
     #[test]
     fn help_and_version_succeed() {
         assert!(stdout(pinhole().arg("--version")).starts_with(b"pinhole "));
-        for command in ["encode", "decode", "info", "compare", "model", "figure"] {
+        for command in ["encode", "decode", "info", "compare", "model", "bench", "figure"] {
             let help = String::from_utf8(stdout(pinhole().args([command, "--help"]))).unwrap();
             assert!(help.contains("Usage:"), "{command}");
         }
@@ -51,6 +51,34 @@ mod usage {
     #[test]
     fn no_command_shows_help_and_fails() {
         assert!(error_lines(&mut pinhole(), 2).len() > 3);
+    }
+}
+
+mod bench {
+    use super::*;
+
+    #[test]
+    fn it_reports_speed_and_instruction_set() {
+        let mut command = pinhole();
+        command.env("PINHOLE_ISA", "scalar").args(["bench", "--runs", "1", "--json"]);
+        let reports = json(command.arg(sample("chelsea.png")));
+        let report = &reports[0];
+        assert_eq!((report["width"].as_u64(), report["height"].as_u64()), (Some(451), Some(300)));
+        assert_eq!(report["instruction_set"], "scalar");
+        for what in ["encode", "decode"] {
+            let speed = &report[what];
+            let (median, least) = (speed["median_ms"].as_f64(), speed["least_ms"].as_f64());
+            assert!(least > Some(0.0) && median >= least);
+        }
+        let words = stdout(pinhole().args(["bench", "--runs", "1"]));
+        assert!(String::from_utf8(words).unwrap().contains("Mpixel/s"));
+    }
+
+    #[test]
+    fn a_missing_picture_is_told() {
+        let lines = error_lines(pinhole().args(["bench", "no-such.png"]), 1);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("pinhole: no-such.png: "), "{lines:?}");
     }
 }
 
