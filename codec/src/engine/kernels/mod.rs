@@ -7,7 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
 mod neon;
 mod scalar;
 #[cfg(test)]
@@ -33,9 +33,23 @@ macro_rules! detected {
 #[allow(unused_imports, reason = "some targets have scalar code only")]
 use detected;
 #[cfg(all(target_arch = "aarch64", feature = "std"))]
+#[allow(unused_imports, reason = "big-endian Arm has scalar code only")]
 use std::arch::is_aarch64_feature_detected as detected;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 use std::is_x86_feature_detected as detected;
+
+/// A 1×1 convolution; see [`Kernels::conv1x1`].
+///
+/// # Safety
+/// The processor has the instruction set, lengths are as [`Kernels::conv1x1`] checks them, and `cin % 4 == 0`.
+type Conv1x1Fn =
+    unsafe fn(&Conv1x1<'_>, usize, RowRef<'_>, Option<&[i16]>, RowMut<'_>, &mut Vec<u8>);
+
+/// A depthwise convolution; see [`Kernels::depthwise`].
+///
+/// # Safety
+/// The processor has the instruction set and lengths are as [`Kernels::depthwise`] checks them.
+type DepthwiseFn = unsafe fn(&Depthwise<'_>, usize, &[RowRef<'_>], Option<&[i16]>, RowMut<'_>);
 
 /// The code for one instruction set. Every kernel module has one or more of these.
 struct Code {
@@ -43,11 +57,8 @@ struct Code {
     name: &'static str,
     /// Whether this processor can run it.
     available: fn() -> bool,
-    /// Safety: the processor has the instruction set, lengths are as [`Kernels::conv1x1`] checks them, and
-    /// `cin % 4 == 0`.
-    conv1x1: unsafe fn(&Conv1x1<'_>, usize, RowRef<'_>, Option<&[i16]>, RowMut<'_>, &mut Vec<u8>),
-    /// Safety: the processor has the instruction set and lengths are as [`Kernels::depthwise`] checks them.
-    depthwise: unsafe fn(&Depthwise<'_>, usize, &[RowRef<'_>], Option<&[i16]>, RowMut<'_>),
+    conv1x1: Conv1x1Fn,
+    depthwise: DepthwiseFn,
 }
 
 /// An instruction set there is code for in this build.
@@ -64,9 +75,9 @@ impl Isa {
         Isa(&avx2::AVX_VNNI),
         #[cfg(target_arch = "x86_64")]
         Isa(&avx512::AVX512_VNNI),
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
         Isa(&neon::NEON),
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
         Isa(&neon::DOTPROD),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Isa(&wasm::SIMD128),

@@ -115,7 +115,7 @@ impl Dot for Evex {
 macro_rules! entry_points {
     ($dot:ty, $features:literal, $conv1x1:ident, $depthwise:ident) => {
         /// # Safety
-        /// As [`Code`] says.
+        /// As `Conv1x1Fn`.
         #[target_feature(enable = $features)]
         unsafe fn $conv1x1(
             op: &Conv1x1<'_>,
@@ -130,7 +130,7 @@ macro_rules! entry_points {
         }
 
         /// # Safety
-        /// As [`Code`] says.
+        /// As `DepthwiseFn`.
         #[target_feature(enable = $features)]
         unsafe fn $depthwise(
             op: &Depthwise<'_>,

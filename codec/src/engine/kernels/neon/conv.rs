@@ -99,8 +99,7 @@ unsafe fn sums<const P: usize, const U8IN: bool>(
                     let words = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)));
                     vreinterpret_s16_u16(vget_low_u16(words))
                 } else {
-                    // Bytes, as only those may lie anywhere.
-                    vreinterpret_s16_u8(vld1_u8(x.add(2 * (p * op.cin + i))))
+                    vld1_s16(x.cast::<i16>().add(p * op.cin + i))
                 };
             }
             let weights = vld4q_s8(w.add(i * 16));

@@ -33,21 +33,7 @@ pub(super) unsafe fn conv1x1(
     mut out: RowMut<'_>,
     scratch: &mut Vec<u8>,
 ) {
-    // Plain loops: compilers turn them into vectors.
-    let (high, low) = match x {
-        RowRef::U8(x) => {
-            scratch.clear();
-            scratch.extend(x.iter().map(|&x| x ^ 0x80));
-            (None, &scratch[..])
-        }
-        RowRef::I16(x) => {
-            scratch.clear();
-            scratch.extend(x.iter().map(|&x| (x >> 8) as u8));
-            scratch.extend(x.iter().map(|&x| x as u8 ^ 0x80));
-            let (high, low) = scratch.split_at(x.len());
-            (Some(high), low)
-        }
-    };
+    let (high, low) = planes(x, scratch);
     let call = Call { op, high, low, residual, post: Post::new(op.bounds) };
     for block in 0..op.cout.div_ceil(16) {
         // SAFETY: the block exists, and as many positions from p on as the constant says.
@@ -61,6 +47,25 @@ pub(super) unsafe fn conv1x1(
                     _ => tile::<1>(&call, block, &bias, p, &mut out),
                 };
             }
+        }
+    }
+}
+
+/// The inputs as signed bytes: for I16 the high ones, for both the low ones.
+///
+/// This has no `target_feature`: closures would inherit it, and could then not be inlined into `extend`.
+fn planes<'s>(x: RowRef<'_>, scratch: &'s mut Vec<u8>) -> (Option<&'s [u8]>, &'s [u8]) {
+    scratch.clear();
+    match x {
+        RowRef::U8(x) => {
+            scratch.extend(x.iter().map(|&x| x ^ 0x80));
+            (None, scratch)
+        }
+        RowRef::I16(x) => {
+            scratch.extend(x.iter().map(|&x| (x >> 8) as u8));
+            scratch.extend(x.iter().map(|&x| x as u8 ^ 0x80));
+            let (high, low) = scratch.split_at(x.len());
+            (Some(high), low)
         }
     }
 }
@@ -87,22 +92,20 @@ fn dot(mut acc: int32x4_t, weights: int8x16_t, x: int8x16_t) -> int32x4_t {
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn bias(op: &Conv1x1<'_>, block: usize) -> [int32x4_t; 4] {
-    let mut sums = [[vdupq_n_s32(0); 4]];
-    let (x, zero) = ([-128_i8; 4], vdupq_n_s32(0));
-    // SAFETY: `x` is read again for each group: `cin` is given as 4 and the groups one by one. Biases are padded to
-    // whole blocks.
-    unsafe {
-        for i in (0..op.cin).step_by(4) {
-            let w = op.weights.as_ptr().add(block * 16 * op.cin + i * 16);
-            sums = accumulate(sums, x.as_ptr().cast(), w, 4);
+    let mut bias = [vdupq_n_s32(0); 4];
+    for (j, bias) in bias.iter_mut().enumerate() {
+        // 128 is no signed byte: sum −128 · w and subtract.
+        let mut sum = vdupq_n_s32(0);
+        // SAFETY: vector j of each group of the block; biases are padded to whole blocks.
+        unsafe {
+            for i in (0..op.cin).step_by(4) {
+                let w = op.weights.as_ptr().add((block * op.cin + i + j) * 16);
+                sum = dot(sum, vld1q_s8(w), vdupq_n_s8(-128));
+            }
+            *bias = vsubq_s32(vld1q_s32(op.bias.as_ptr().add(block * 16 + 4 * j)), sum);
         }
-        let bias = op.bias.as_ptr().add(block * 16);
-        let mut out = [zero; 4];
-        for (j, out) in out.iter_mut().enumerate() {
-            *out = vsubq_s32(vld1q_s32(bias.add(4 * j)), sums[0][j]);
-        }
-        out
     }
+    bias
 }
 
 /// `acc + w · x` for 16 outputs at `P` positions.

@@ -1,4 +1,5 @@
-//! Kernels for 64-bit Arm: NEON, and NEON with the dot product instructions.
+//! Kernels for little-endian 64-bit Arm: NEON, which all but a few bare-metal targets have, and NEON with the dot
+//! product instructions.
 
 mod conv;
 mod depthwise;
