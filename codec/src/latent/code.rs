@@ -22,12 +22,21 @@ pub(crate) struct ChunkEncoder<'a> {
     queue: RansEncoder<'a>,
     thresholds: Thresholds,
     decoded: Vec<i16>,
+    indices: Vec<u8>,
+    symbols: Vec<i16>,
 }
 
 impl<'a> ChunkEncoder<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
         let thresholds = Thresholds::new(&bundle.latent_tables);
-        ChunkEncoder { bundle, queue: RansEncoder::new(), thresholds, decoded: Vec::new() }
+        ChunkEncoder {
+            bundle,
+            queue: RansEncoder::new(),
+            thresholds,
+            decoded: Vec::new(),
+            indices: Vec::new(),
+            symbols: Vec::new(),
+        }
     }
 
     /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's.
@@ -67,25 +76,27 @@ impl<'a> ChunkEncoder<'a> {
         skip: u8,
     ) -> Result<(), EncodeError> {
         let m = self.bundle.settings().latent_channels;
-        let (mut indices, mut symbols) = (Vec::new(), Vec::new());
+        // Room for all, shortened to what is coded: writing always and counting up where it counts needs no branch.
+        self.indices.resize(prediction.scale.len(), 0);
+        self.symbols.resize(prediction.scale.len(), 0);
+        let last = last_table(&self.bundle.latent_tables);
+        let mut coded = 0;
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
         for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
             let v = &v[position * m..][..m];
             let decoded = &mut self.decoded[position * m..][..m];
             for (((&v, &mean), &scale), decoded) in v.iter().zip(mean).zip(scale).zip(decoded) {
-                if scale < skip {
-                    *decoded = mean;
-                    continue;
-                }
+                let kept = scale >= skip;
                 let distance = i32::from(v) - i32::from(mean);
-                let symbol = self.thresholds.quantise(scale, distance);
-                indices.push(scale);
-                symbols.push(symbol);
+                let symbol = self.thresholds.quantise(scale, distance) * i32::from(kept);
+                self.indices[coded] = scale.min(last);
+                self.symbols[coded] = symbol as i16;
+                coded += usize::from(kept);
                 *decoded = reconstruct(symbol, mean);
             }
         }
-        let indices = clamp_indices(&self.bundle.latent_tables, indices);
-        Ok(self.queue.push_run(&self.bundle.latent_tables, &indices, &symbols)?)
+        let (indices, symbols) = (&self.indices[..coded], &self.symbols[..coded]);
+        Ok(self.queue.push_run(&self.bundle.latent_tables, indices, symbols)?)
     }
 
     /// The chunk's payload.
@@ -124,10 +135,8 @@ fn channel_indices(bundle: &Bundle<'_>, len: usize) -> Vec<u8> {
 }
 
 /// A bundle may have fewer tables than its programs can name: the last serves for the rest.
-fn clamp_indices(tables: &TableSet, mut indices: Vec<u8>) -> Vec<u8> {
-    let last = (tables.len() - 1).min(255) as u8;
-    indices.iter_mut().for_each(|i| *i = (*i).min(last));
-    indices
+fn last_table(tables: &TableSet) -> u8 {
+    (tables.len() - 1).min(255) as u8
 }
 
 /// Decodes chunks of latents.
@@ -178,17 +187,25 @@ impl<'a> ChunkDecoder<'a> {
     ) -> Result<(), DecodeError> {
         let m = self.bundle.settings().latent_channels;
         let skip = self.bundle.settings().skip_below;
-        let coded = prediction.scale.iter().copied().filter(|&s| s >= skip).collect();
-        let indices = clamp_indices(&self.bundle.latent_tables, coded);
-        let mut symbols = vec![0i32; indices.len()];
-        rans.decode_run(&self.bundle.latent_tables, &indices, &mut symbols)?;
-        let mut symbols = symbols.into_iter();
+        let last = last_table(&self.bundle.latent_tables);
+        let mut indices = vec![0; prediction.scale.len()];
+        let mut coded = 0;
+        for &scale in &prediction.scale {
+            indices[coded] = scale.min(last);
+            coded += usize::from(scale >= skip);
+        }
+        indices.truncate(coded);
+        // One more, so that there is always a next symbol to look at.
+        let mut symbols = vec![0i32; coded + 1];
+        rans.decode_run(&self.bundle.latent_tables, &indices, &mut symbols[..coded])?;
+        let mut next = 0;
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
         for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
             let out = &mut decoded[position * m..][..m];
             for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
-                // There is a symbol for each index that is not skipped, by construction.
-                let symbol = if scale < skip { 0 } else { symbols.next().unwrap_or(0) };
+                let kept = scale >= skip;
+                let symbol = symbols[next] * i32::from(kept);
+                next += usize::from(kept);
                 *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
             }
         }

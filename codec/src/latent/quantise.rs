@@ -1,7 +1,5 @@
 //! Latents to symbols, weighing bits against error.
 
-use alloc::vec::Vec;
-
 use super::FRACTION;
 use crate::entropy::TableSet;
 
@@ -15,37 +13,39 @@ pub(super) const SYMBOL_LIMIT: i32 = 4095;
 /// equal PSNR and at equal MS-SSIM alike (0.05 and 0.10 come within 0.5 %).
 const BIT_WORTH: u32 = 5243;
 
-/// Magnitudes with a threshold of their own; larger ones share the last.
-const MAGNITUDES: usize = 8;
+/// Magnitudes with a threshold of their own, zero among them; larger ones share the last.
+const MAGNITUDES: usize = 16;
 
 /// Rate–distortion optimised rounding of one symbol at a time (Sullivan 1996, entropy-constrained scalar quantisation):
 /// of the two symbols around a distance from the mean, the one that costs less in `error² + worth · bits`.
 #[derive(Clone, Debug)]
 pub(super) struct Thresholds {
-    /// By table and magnitude − 1: how much further than half-way a distance must be to get that magnitude, in 1/16.
-    beyond_half: Vec<[u8; MAGNITUDES]>,
+    /// By index and magnitude: how much further than half-way a distance must be to get that magnitude, in 1/16.
+    /// One row for every index, so that rounding needs no branch.
+    beyond_half: [[u8; MAGNITUDES]; 256],
 }
 
 impl Thresholds {
     /// Thresholds for the prices of `tables`.
     pub(super) fn new(tables: &TableSet) -> Self {
-        // At most 256 tables.
-        let tables = (0..tables.len()).map(|t| {
+        let mut beyond_half = [[0; MAGNITUDES]; 256];
+        let last = tables.len().saturating_sub(1).min(255);
+        for (index, row) in beyond_half.iter_mut().enumerate() {
             // Both signs together: distributions are symmetric but for their last count.
             let bits = |k: i32| {
-                let price = |symbol| i64::from(tables.cost(t as u8, symbol).unwrap_or(u32::MAX));
+                let table = index.min(last) as u8;
+                let price = |symbol| i64::from(tables.cost(table, symbol).unwrap_or(u32::MAX));
                 price(k) + price(-k)
             };
-            core::array::from_fn(|i| {
-                let k = i as i32 + 1;
+            for (k, beyond) in row.iter_mut().enumerate().skip(1) {
                 // error(k − 1) − error(k) = 2 x − (2 k − 1): x must exceed k − 1/2 by worth · Δbits / 2.
-                let twice_dearer = bits(k) - bits(k - 1);
-                let beyond = (twice_dearer * i64::from(BIT_WORTH)) >> (32 + 2 - FRACTION);
+                let twice_dearer = bits(k as i32) - bits(k as i32 - 1);
+                let steps = (twice_dearer * i64::from(BIT_WORTH)) >> (32 + 2 - FRACTION);
                 // Below a whole symbol, so that only the two neighbours compete.
-                beyond.clamp(0, (1 << (FRACTION - 1)) - 1) as u8
-            })
-        });
-        Thresholds { beyond_half: tables.collect() }
+                *beyond = steps.clamp(0, (1 << (FRACTION - 1)) - 1) as u8;
+            }
+        }
+        Thresholds { beyond_half }
     }
 
     /// The symbol of a distance from the mean in 1/16, coded with table `index` (the last serves for higher ones).
@@ -53,12 +53,7 @@ impl Thresholds {
     pub(super) fn quantise(&self, index: u8, distance: i32) -> i32 {
         let rounded = distance.abs() + (1 << (FRACTION - 1));
         let nearest = (rounded >> FRACTION) as usize;
-        if nearest == 0 {
-            return 0;
-        }
-        let table = usize::from(index).min(self.beyond_half.len().saturating_sub(1));
-        let beyond =
-            self.beyond_half.get(table).map_or(0, |table| table[(nearest - 1).min(MAGNITUDES - 1)]);
+        let beyond = self.beyond_half[usize::from(index)][nearest.min(MAGNITUDES - 1)];
         ((rounded - i32::from(beyond)) >> FRACTION).min(SYMBOL_LIMIT) * distance.signum()
     }
 }

@@ -23,7 +23,7 @@ def run_train(given: argparse.Namespace) -> None:
 def run_export(given: argparse.Namespace) -> None:
     from .export import export
 
-    export(given.checkpoint, given.out, given.name, given.version, given.data)
+    export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
 def run_evaluate(given: argparse.Namespace) -> None:
@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--data", nargs="+", required=True, help="folders of pictures to fit the symbol tables to")
     export.add_argument("--out", type=Path, required=True)
+    export.add_argument(
+        "--lambda-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="Lagrangians of qualities 0 and 100"
+    )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
     evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")

@@ -19,6 +19,7 @@ from .data import Crops, find_pictures
 from .layers import enable_quantisation
 from .onnx_graph import Graph
 from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
+from .train import remap_gains
 
 
 def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]:
@@ -135,12 +136,17 @@ def _commit() -> str:
         return "unknown"
 
 
-def export(path: Path, out: Path, name: str, version: str, data: list[str]) -> None:
+def export(
+    path: Path, out: Path, name: str, version: str, data: list[str], lambda_range: tuple[float, float] | None = None
+) -> None:
     """Write the graphs and `codec.json` of checkpoint `path` into the folder `out`.
 
-    The symbol tables are fitted to crops of the pictures below the folders `data`.
+    The symbol tables are fitted to crops of the pictures below the folders `data`. `lambda_range` says which Lagrangians
+    qualities 0 and 100 stand for, if not those of the training.
     """
     model, config, state = load_codec(path)
+    if lambda_range:
+        remap_gains(model, config.lambda_range, lambda_range)
     if not config.quantise:
         raise ValueError(f"{path}: not a quantisation-aware checkpoint; run the quantised stage first")
     out.mkdir(parents=True, exist_ok=True)
@@ -167,6 +173,7 @@ def export(path: Path, out: Path, name: str, version: str, data: list[str]) -> N
             "commit": _commit(),
             "stage": config.name,
             "steps": state["step"],
+            "lambda_range": list(lambda_range or config.lambda_range),
             # Folders are of no use to others.
             "config": json.loads(json.dumps(dataclasses.asdict(config) | {"start": Path(config.start).name})),
         },
