@@ -34,7 +34,8 @@ mod latent;
 mod parallel;
 
 pub use api::{
-    DecodeError, DecodeOptions, Decoded, Decoder, EncodeError, EncodeOptions, Encoder, Picture,
-    PixelFormat, Target,
+    DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,
+    EncodeStream, Encoder, FrameFormat, Picture, PictureMut, PictureRef, PixelFormat, Plane,
+    PlaneMut, Target, YuvMatrix, YuvRange, YuvSpace,
 };
 pub use bundle::{Bundle, BundleError};

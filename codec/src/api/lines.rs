@@ -1,0 +1,110 @@
+//! Picture rows as the lines that analysis programs read, one at a time: no pass over the picture.
+
+use alloc::vec::Vec;
+
+use super::FrameFormat;
+use super::frame::PictureRef;
+use super::yuv::YuvSpace;
+
+impl PictureRef<'_> {
+    /// Row `y` as RGB into `out` (a whole number of pixels), rows and columns beyond the edges repeating the last.
+    pub(super) fn rgb_row(&self, y: usize, out: &mut [u8]) {
+        let width = self.width() as usize;
+        let (inside, beyond) = out.split_at_mut((width * 3).min(out.len()));
+        let row = self.row(0, y);
+        match self.format() {
+            FrameFormat::Rgb8 => inside.copy_from_slice(row),
+            FrameFormat::Rgba8 => each(row, 4, inside, |p| [p[0], p[1], p[2]]),
+            FrameFormat::Bgra8 => each(row, 4, inside, |p| [p[2], p[1], p[0]]),
+            FrameFormat::Gray8 => each(row, 1, inside, |p| [p[0]; 3]),
+            FrameFormat::GrayA8 => each(row, 2, inside, |p| [p[0]; 3]),
+            FrameFormat::Gray16 { bits } => each(row, 2, inside, |p| [gray16(p, bits); 3]),
+            FrameFormat::Nv12(space) => {
+                let chroma = self.row(1, y / 2).chunks_exact(2).map(|c| (c[0], c[1]));
+                yuv_row(space, row, chroma, inside);
+            }
+            FrameFormat::Nv21(space) => {
+                let chroma = self.row(1, y / 2).chunks_exact(2).map(|c| (c[1], c[0]));
+                yuv_row(space, row, chroma, inside);
+            }
+            FrameFormat::I420(space) => {
+                let (u, v) = (self.row(1, y / 2), self.row(2, y / 2));
+                yuv_row(space, row, u.iter().copied().zip(v.iter().copied()), inside);
+            }
+        }
+        if let Some(&last) = inside.last_chunk::<3>() {
+            beyond.chunks_exact_mut(3).for_each(|p| p.copy_from_slice(&last));
+        }
+    }
+
+    /// Appends the alpha samples of row `y`; none if the format has none.
+    pub(super) fn alpha_row(&self, y: usize, out: &mut Vec<u8>) {
+        if self.format().has_alpha() {
+            let bytes = self.format().pixel_bytes();
+            out.extend(self.row(0, y).chunks_exact(bytes).map(|p| p[bytes - 1]));
+        }
+    }
+}
+
+/// One RGB pixel from every `bytes` bytes.
+#[inline(always)]
+fn each(row: &[u8], bytes: usize, out: &mut [u8], pixel: impl Fn(&[u8]) -> [u8; 3]) {
+    for (from, to) in row.chunks_exact(bytes).zip(out.chunks_exact_mut(3)) {
+        to.copy_from_slice(&pixel(from));
+    }
+}
+
+/// `round(255 · v / (2^bits − 1))`, halves up; `bits` in 8..=16.
+pub(super) fn gray16(sample: &[u8], bits: u8) -> u8 {
+    let max = (1_u32 << bits) - 1;
+    let v = u32::from(u16::from_le_bytes([sample[0], sample[1]])).min(max);
+    // n / (2^b − 1) without dividing: exact while the quotient is below 2^b.
+    let n = v * 255 + max / 2 + 1;
+    ((n + (n >> bits)) >> bits) as u8
+}
+
+/// Pixels of a luma row; each chroma pair serves for two.
+#[inline(always)]
+fn yuv_row(space: YuvSpace, luma: &[u8], chroma: impl Iterator<Item = (u8, u8)>, out: &mut [u8]) {
+    let k = space.to_rgb();
+    let mut pairs = luma.chunks_exact(2).zip(out.chunks_exact_mut(6));
+    let mut chroma = chroma.map(|(u, v)| k.chroma(u, v));
+    // Pairs first: asking them does not use up the chroma of an odd last column.
+    for ((y, to), c) in pairs.by_ref().zip(chroma.by_ref()) {
+        to[..3].copy_from_slice(&k.pixel(y[0], c));
+        to[3..].copy_from_slice(&k.pixel(y[1], c));
+    }
+    if let ([.., y], true, Some(c)) = (luma, luma.len() % 2 == 1, chroma.next())
+        && let Some(to) = out.last_chunk_mut::<3>()
+    {
+        *to = k.pixel(*y, c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_grey_rounds_as_division_does() {
+        for bits in 8..=16_u8 {
+            let max = (1_u32 << bits) - 1;
+            for v in 0..=65535_u16 {
+                let expected = (u32::from(v).min(max) * 255 + max / 2) / max;
+                assert_eq!(u32::from(gray16(&v.to_le_bytes(), bits)), expected, "{v} of {bits}");
+            }
+        }
+    }
+
+    #[test]
+    fn odd_columns_have_chroma_of_their_own() {
+        let data = [50, 60, 70, 80, 90, 100, 10, 200, 128, 128];
+        let space = YuvSpace::default();
+        let view = PictureRef::contiguous(3, 2, FrameFormat::Nv12(space), &data).unwrap();
+        let mut row = [0; 15];
+        view.rgb_row(1, &mut row);
+        let k = space.to_rgb();
+        assert_eq!(row[3..6], k.pixel(90, k.chroma(10, 200)));
+        assert_eq!(row[6..], [100; 9]);
+    }
+}
