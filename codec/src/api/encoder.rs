@@ -4,10 +4,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::frame::{PictureRef, check_size};
+use super::lines::Lines;
 use super::stream::{EncodeStream, Parts};
 use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
-use crate::engine::{Executor, RowMut, Size, run_banded};
+use crate::engine::{Executor, Program, RowMut, run_banded};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata, QUALITY_MAX};
 use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
@@ -51,6 +52,8 @@ pub struct Encoder<'a> {
     executors: Vec<Executor>,
     /// Runs the analysis transform of streams, while the others run the entropy model.
     front: Executor,
+    /// Analysis programs folded for other lines than RGB; made when first needed.
+    folded: Vec<(Lines, Program<'a>)>,
 }
 
 impl<'a> Encoder<'a> {
@@ -62,7 +65,8 @@ impl<'a> Encoder<'a> {
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, EncodeError> {
         bundle.analysis()?;
         bundle.hyper_analysis()?;
-        Ok(Encoder { bundle, executors: parallel::executors(threads), front: Executor::new() })
+        let (executors, front) = (parallel::executors(threads), Executor::new());
+        Ok(Encoder { bundle, executors, front, folded: Vec::new() })
     }
 
     /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
@@ -138,14 +142,23 @@ impl<'a> Encoder<'a> {
         let header = self.header((width, height), format, options)?;
         let head = header.write(&options.metadata)?;
         let bundle = self.bundle;
+        let lines = self.prepare(format)?;
+        let analysis = (lines, program(&self.folded, bundle, lines)?);
         let Some(coder) = self.executors.first_mut() else { return Err(EncodeError::Broken) };
-        let executors = [&mut self.front, coder];
-        EncodeStream::new(
-            Parts { bundle, analysis: bundle.analysis()?, executors },
-            header,
-            format,
-            head,
-        )
+        let parts = Parts { bundle, analysis, executors: [&mut self.front, coder] };
+        EncodeStream::new(parts, header, format, head)
+    }
+
+    /// The lines to give for a format; folds the program for them if that was not done yet.
+    fn prepare(&mut self, format: FrameFormat) -> Result<Lines, EncodeError> {
+        let lines = Lines::of(format);
+        if lines == Lines::Rgb || self.folded.iter().any(|(own, _)| *own == lines) {
+            return Ok(lines);
+        }
+        // A program that cannot be folded gets RGB rows.
+        let Some(program) = lines.program(self.bundle.analysis()?) else { return Ok(Lines::Rgb) };
+        self.folded.push((lines, program));
+        Ok(lines)
     }
 
     /// The header of a picture; checks the options.
@@ -199,14 +212,15 @@ impl<'a> Encoder<'a> {
 
     /// Latents of the whole picture, `[rows][columns][M]`.
     fn analyse(&mut self, picture: &PictureRef<'_>) -> Result<Vec<i16>, EncodeError> {
-        let program = self.bundle.analysis()?;
-        let cover = |side: u32| (side as usize).next_multiple_of(PATCH);
-        let size = Size { height: cover(picture.height()), width: cover(picture.width()) };
-        let positions = (size.height / PATCH) * (size.width / PATCH);
+        let lines = self.prepare(picture.format())?;
+        let program = program(&self.folded, self.bundle, lines)?;
+        let size = lines.size(picture.width(), picture.height());
+        let cover = |side: u32| (side as usize).div_ceil(PATCH);
+        let positions = cover(picture.height()) * cover(picture.width());
         let mut latents = vec![0; positions * self.bundle.settings().latent_channels];
         let source = |_input: usize, y: usize, row: RowMut<'_>| {
             if let RowMut::U8(row) = row {
-                picture.rgb_row(y, row);
+                lines.fill(picture, y, row);
             }
         };
         let outputs = &mut [RowMut::I16(&mut latents)];
@@ -276,6 +290,18 @@ impl<'a> Encoder<'a> {
             if size(middle)? <= target { low = middle } else { high = middle }
         }
         Ok(low)
+    }
+}
+
+/// The analysis program that reads these lines.
+fn program<'e, 'a>(
+    folded: &'e [(Lines, Program<'a>)],
+    bundle: &'a Bundle<'a>,
+    lines: Lines,
+) -> Result<&'e Program<'a>, EncodeError> {
+    match folded.iter().find(|(own, _)| *own == lines) {
+        Some((_, program)) => Ok(program),
+        None => Ok(bundle.analysis()?),
     }
 }
 

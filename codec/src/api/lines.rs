@@ -1,14 +1,95 @@
 //! Picture rows as the lines that analysis programs read, one at a time: no pass over the picture.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::FrameFormat;
+use super::encoder::PATCH;
 use super::frame::PictureRef;
 use super::yuv::YuvSpace;
+use crate::engine::{Cells, Program, Size};
+
+/// What the lines of an analysis program's input are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// A picture row of red, green, blue.
+    Rgb,
+    /// A picture row of grey.
+    Gray,
+    /// Two picture rows: four luma samples, Cb and Cr of each 2×2 pixels.
+    Yuv(YuvSpace),
+}
+
+impl Lines {
+    /// What suits a format best.
+    pub(super) fn of(format: FrameFormat) -> Self {
+        match format {
+            FrameFormat::Nv12(space) | FrameFormat::Nv21(space) | FrameFormat::I420(space) => {
+                Lines::Yuv(space)
+            }
+            _ if format.is_gray() => Lines::Gray,
+            _ => Lines::Rgb,
+        }
+    }
+
+    /// Picture rows of a line, and pixels of a position.
+    pub(super) fn side(self) -> usize {
+        if matches!(self, Lines::Yuv(_)) { 2 } else { 1 }
+    }
+
+    fn samples(self) -> usize {
+        match self {
+            Lines::Rgb => 3,
+            Lines::Gray => 1,
+            Lines::Yuv(_) => 6,
+        }
+    }
+
+    /// The size of the program's input for a picture padded to whole patches.
+    pub(super) fn size(self, width: u32, height: u32) -> Size {
+        let cover = |side: u32| (side as usize).next_multiple_of(PATCH) / self.side();
+        Size { height: cover(height), width: cover(width) }
+    }
+
+    /// Bytes of a line of a padded picture.
+    pub(super) fn line_len(self, width: u32) -> usize {
+        self.size(width, 1).width * self.samples()
+    }
+
+    /// The analysis program that reads these lines, if the RGB one can be turned into it.
+    pub(super) fn program<'a>(self, rgb: &Program<'a>) -> Option<Program<'a>> {
+        match self {
+            Lines::Rgb => Some(rgb.clone()),
+            Lines::Gray => rgb.fold(&Cells { side: 1, matrix: vec![1 << 16; 3], offset: [0; 3] }),
+            Lines::Yuv(space) => {
+                let k = space.to_rgb();
+                let mut matrix = Vec::with_capacity(4 * 3 * 6);
+                for pixel in 0..4 {
+                    for colour in 0..3 {
+                        let luma = |p| if p == pixel { k.y } else { 0 };
+                        matrix.extend((0..4).map(luma));
+                        matrix.extend([k.u[colour], k.v[colour]]);
+                    }
+                }
+                let offset = |c: usize| -k.black * k.y - 128 * (k.u[c] + k.v[c]);
+                rgb.fold(&Cells { side: 2, matrix, offset: [offset(0), offset(1), offset(2)] })
+            }
+        }
+    }
+
+    /// Line `line` of a picture of the format that these lines suit (any for RGB), edges repeated.
+    pub(super) fn fill(self, picture: &PictureRef<'_>, line: usize, out: &mut [u8]) {
+        match self {
+            Lines::Rgb => picture.rgb_row(line, out),
+            Lines::Gray => picture.gray_row(line, out),
+            Lines::Yuv(_) => picture.cell_row(line, out),
+        }
+    }
+}
 
 impl PictureRef<'_> {
     /// Row `y` as RGB into `out` (a whole number of pixels), rows and columns beyond the edges repeating the last.
-    pub(super) fn rgb_row(&self, y: usize, out: &mut [u8]) {
+    fn rgb_row(&self, y: usize, out: &mut [u8]) {
         let width = self.width() as usize;
         let (inside, beyond) = out.split_at_mut((width * 3).min(out.len()));
         let row = self.row(0, y);
@@ -34,6 +115,53 @@ impl PictureRef<'_> {
         }
         if let Some(&last) = inside.last_chunk::<3>() {
             beyond.chunks_exact_mut(3).for_each(|p| p.copy_from_slice(&last));
+        }
+    }
+
+    /// Row `y` of a grey picture into `out`, edges repeated.
+    fn gray_row(&self, y: usize, out: &mut [u8]) {
+        let width = self.width() as usize;
+        let (inside, beyond) = out.split_at_mut(width.min(out.len()));
+        let row = self.row(0, y);
+        match self.format() {
+            FrameFormat::Gray16 { bits } => {
+                let pairs = inside.iter_mut().zip(row.chunks_exact(2));
+                pairs.for_each(|(to, p)| *to = gray16(p, bits));
+            }
+            FrameFormat::GrayA8 => {
+                inside.iter_mut().zip(row.chunks_exact(2)).for_each(|(to, p)| *to = p[0]);
+            }
+            _ => inside.copy_from_slice(row),
+        }
+        beyond.fill(inside.last().copied().unwrap_or(0));
+    }
+
+    /// Rows `2 · y` and `2 · y + 1` of a 4:2:0 picture as cells of 2×2 pixels into `out`, edges repeated.
+    fn cell_row(&self, y: usize, out: &mut [u8]) {
+        let (upper, lower) = (self.row(0, 2 * y), self.row(0, 2 * y + 1));
+        let luma = upper.chunks(2).zip(lower.chunks(2));
+        let (cells, _) = out.as_chunks_mut::<6>();
+        let put = |((to, (a, b)), (u, v)): ((&mut [u8; 6], (&[u8], &[u8])), (u8, u8))| {
+            // The last of an odd number of columns stands for the one beyond.
+            let (ra, rb) = (a[a.len() - 1], b[b.len() - 1]);
+            *to = [a[0], ra, b[0], rb, u, v];
+        };
+        let chroma = self.row(1, y);
+        let pairs = || chroma.chunks_exact(2);
+        let cells_luma = cells.iter_mut().zip(luma);
+        match self.format() {
+            FrameFormat::I420(_) => {
+                let chroma = chroma.iter().copied().zip(self.row(2, y).iter().copied());
+                cells_luma.zip(chroma).for_each(put);
+            }
+            FrameFormat::Nv21(_) => {
+                cells_luma.zip(pairs().map(|c| (c[1], c[0]))).for_each(put);
+            }
+            _ => cells_luma.zip(pairs().map(|c| (c[0], c[1]))).for_each(put),
+        }
+        let (inside, beyond) = cells.split_at_mut((self.width() as usize).div_ceil(2));
+        if let Some(&[_, a, _, b, u, v]) = inside.last() {
+            beyond.fill([a, a, b, b, u, v]);
         }
     }
 

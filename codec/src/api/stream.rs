@@ -5,9 +5,10 @@ use core::ops::Range;
 
 use super::encoder::{PATCH, band_geometry};
 use super::frame::PictureRef;
+use super::lines::Lines;
 use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
-use crate::engine::{Executor, Program, RowMut, RowRef, Run, Size};
+use crate::engine::{Executor, Program, RowMut, RowRef, Run};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Header};
 use crate::latent::{ChunkEncoder, Gains, scale_row};
@@ -21,6 +22,7 @@ use crate::latent::{ChunkEncoder, Gains, scale_row};
 pub struct EncodeStream<'e, 'a> {
     header: Header,
     format: FrameFormat,
+    lines: Lines,
     /// Header and metadata until they are given out.
     head: Vec<u8>,
     writer: ChunkWriter,
@@ -57,7 +59,8 @@ impl Held {
 /// What a stream needs from its encoder.
 pub(super) struct Parts<'e, 'a> {
     pub(super) bundle: &'a Bundle<'a>,
-    pub(super) analysis: &'e Program<'a>,
+    /// The analysis program and the lines it reads.
+    pub(super) analysis: (Lines, &'e Program<'a>),
     /// One for the transform, one for the entropy model: their runs interleave.
     pub(super) executors: [&'e mut Executor; 2],
 }
@@ -70,18 +73,19 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         format: FrameFormat,
         head: Vec<u8>,
     ) -> Result<Self, EncodeError> {
-        let Parts { bundle, analysis, executors: [front, executor] } = parts;
-        let cover = |side: u32| (side as usize).next_multiple_of(PATCH);
-        let size = Size { height: cover(header.height), width: cover(header.width) };
+        let Parts { bundle, analysis: (lines, analysis), executors: [front, executor] } = parts;
+        let size = lines.size(header.width, header.height);
         let run = front.start(analysis, size, 0..size.height / analysis.unit())?;
         let m = bundle.settings().latent_channels;
-        let row_len = size.width / PATCH * m;
+        let row_len = (header.width as usize).div_ceil(PATCH) * m;
         // Exact, because doubling would waste half of the largest buffers. A step makes a unit of latent rows.
         let (_, chunk) = band_geometry(&header, 0);
-        let latents = Vec::with_capacity((chunk.rows + analysis.unit() / PATCH - 1) * row_len);
+        let latents =
+            Vec::with_capacity((chunk.rows + lines.side() * analysis.unit() / PATCH - 1) * row_len);
         Ok(EncodeStream {
             header,
             format,
+            lines,
             head,
             writer: ChunkWriter::new(&header),
             run,
@@ -133,7 +137,7 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         self.broken = true;
         out.append(&mut self.head);
         self.head = Vec::new();
-        let first = self.pushed as usize;
+        let first = self.pushed;
         self.pushed = end as u32;
         self.advance(&rows, first, last, out)?;
         self.broken = false;
@@ -157,12 +161,15 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
     fn advance(
         &mut self,
         rows: &PictureRef<'_>,
-        first: usize,
+        first: u32,
         last: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let end = first + rows.height() as usize;
-        // Below the picture its last row repeats.
+        let lines = self.lines;
+        // Lines of the band: bands of 4:2:0 start with even rows. Formats with alpha have a line for each row.
+        let first = first as usize / lines.side();
+        let end = first + (rows.height() as usize).div_ceil(lines.side());
+        // Below the picture its last line repeats.
         let available = if last { usize::MAX } else { end };
         let mut taken = first;
         while !self.run.is_done() && self.run.next_input_rows(0).end <= available {
@@ -172,9 +179,9 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
                 match held.line(y, row.len()) {
                     Some(line) => row.copy_from_slice(line),
                     None => {
-                        rows.rgb_row(y.saturating_sub(first), row);
+                        lines.fill(rows, y.saturating_sub(first), row);
                         if y < end {
-                            rows.alpha_row(y - first, alpha);
+                            rows.alpha_row(y.saturating_sub(first), alpha);
                             taken = y + 1;
                         }
                     }
@@ -195,15 +202,15 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
             return Ok(());
         }
         if taken > first || self.held.lines.is_empty() {
-            // What was held is taken, too.
+            // A step takes all that was held.
             self.held.lines = taken..taken;
             self.held.bytes.clear();
         }
-        let line = (self.header.width as usize).next_multiple_of(PATCH) * 3;
+        let len = lines.line_len(self.header.width);
         for y in taken..end {
             let start = self.held.bytes.len();
-            self.held.bytes.resize(start + line, 0);
-            rows.rgb_row(y - first, &mut self.held.bytes[start..]);
+            self.held.bytes.resize(start + len, 0);
+            lines.fill(rows, y - first, &mut self.held.bytes[start..]);
             rows.alpha_row(y - first, &mut self.alpha);
             self.held.lines.end = y + 1;
         }
