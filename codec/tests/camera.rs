@@ -166,6 +166,39 @@ proptest! {
     }
 
     #[test]
+    fn programs_that_cannot_fold_get_rows_of_rgb(
+        width in 1u32..60, height in 1u32..90, space in spaces(), seed in 0u32..10_000,
+    ) {
+        let bytes = common::unfoldable_bundle();
+        let bundle = Bundle::parse(&bytes).unwrap();
+        let mut encoder = Encoder::new(&bundle, 1).unwrap();
+        let options = options(60.0, 64);
+        let planes = samples(width, height, FrameFormat::I420(space), seed);
+        let format = FrameFormat::I420(space);
+        let yuv = view((width, height), format, &planes, &tight(width, format));
+        let file = encoder.encode(yuv, &options).unwrap();
+        let rgb = to_rgb(&planes, space, (width as usize, height as usize));
+        let rgb = PictureRef::contiguous(width, height, FrameFormat::Rgb8, &rgb).unwrap();
+        prop_assert_eq!(&encoder.encode(rgb, &options).unwrap(), &file);
+        let mut stream = encoder.stream(width, height, format, &options).unwrap();
+        let mut out = Vec::new();
+        for band in bands(height, format, seed) {
+            stream.push_rows(yuv.rows(band).unwrap(), &mut out).unwrap();
+        }
+        stream.finish().unwrap();
+        prop_assert_eq!(out, file);
+
+        let gray = &planes[0];
+        let rgb: Vec<u8> = gray.iter().flat_map(|&v| [v; 3]).collect();
+        let of = |format, data| PictureRef::contiguous(width, height, format, data).unwrap();
+        let gray = encoder.encode(of(FrameFormat::Gray8, gray), &options).unwrap();
+        let rgb = encoder.encode(of(FrameFormat::Rgb8, &rgb), &options).unwrap();
+        // But for the kind of picture in the header: the same chunks.
+        prop_assert_eq!(gray.len(), rgb.len());
+        prop_assert_eq!(&gray[28..], &rgb[28..]);
+    }
+
+    #[test]
     fn buffers_get_what_pictures_get(
         width in 1u32..150, height in 1u32..200, format in formats(), space in spaces(),
         gap in 1usize..70, threads in 1usize..4, seed in 0u32..10_000,
@@ -233,6 +266,39 @@ fn rgba(picture: &Picture) -> Vec<[u8; 4]> {
     picture.data().chunks(picture.format().channels()).map(pixel).collect()
 }
 
+/// Luma, Cb and Cr planes to RGB as `docs/api.md` says, each chroma sample for its four pixels.
+fn to_rgb(planes: &[Vec<u8>], space: YuvSpace, (width, height): (usize, usize)) -> Vec<u8> {
+    let (black, ky, rv, gu, gv, bu) = match (space.matrix, space.range) {
+        (YuvMatrix::Bt601, YuvRange::Full) => (0, 65536, 91881, 22553, 46802, 116_130),
+        (YuvMatrix::Bt601, YuvRange::Limited) => (16, 76309, 104_597, 25675, 53279, 132_201),
+        (YuvMatrix::Bt709, YuvRange::Full) => (0, 65536, 103_206, 12276, 30679, 121_609),
+        (YuvMatrix::Bt709, YuvRange::Limited) => (16, 76309, 117_489, 13975, 34925, 138_438),
+    };
+    let mut rgb = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let at = y / 2 * width.div_ceil(2) + x / 2;
+            let l = ky * (i32::from(planes[0][y * width + x]) - black);
+            let (u, v) = (i32::from(planes[1][at]) - 128, i32::from(planes[2][at]) - 128);
+            let sums = [l + rv * v, l - gu * u - gv * v, l + bu * u];
+            rgb.extend(sums.map(|sum| ((sum + 32768) >> 16).clamp(0, 255) as u8));
+        }
+    }
+    rgb
+}
+
+/// Kr, Kb, factors of luma and chroma, black.
+fn constants(space: YuvSpace) -> (f64, f64, f64, f64, f64) {
+    let (kr, kb) = match space.matrix {
+        YuvMatrix::Bt601 => (0.299, 0.114),
+        YuvMatrix::Bt709 => (0.2126, 0.0722),
+    };
+    match space.range {
+        YuvRange::Full => (kr, kb, 1.0, 1.0, 0.0),
+        YuvRange::Limited => (kr, kb, 219.0 / 255.0, 224.0 / 255.0, 16.0),
+    }
+}
+
 /// Compares planes with the formulas in floating point (half a step and a bit), other formats exactly.
 fn check(
     planes: &[Vec<u8>],
@@ -266,14 +332,7 @@ fn check(
         }
         return Ok(());
     };
-    let (kr, kb) = match space.matrix {
-        YuvMatrix::Bt601 => (0.299, 0.114),
-        YuvMatrix::Bt709 => (0.2126, 0.0722),
-    };
-    let (luma, chroma, black) = match space.range {
-        YuvRange::Full => (1.0, 1.0, 0.0),
-        YuvRange::Limited => (219.0 / 255.0, 224.0 / 255.0, 16.0),
-    };
+    let (kr, kb, luma, chroma, black) = constants(space);
     let y = |[r, g, b]: [f64; 3]| kr * r + (1.0 - kr - kb) * g + kb * b;
     let half = width.div_ceil(2);
     for (i, p) in pixels.iter().enumerate() {

@@ -157,7 +157,7 @@ impl<'a> RowWriter<'a> {
         };
         let format = self.picture.format;
         if format.is_gray() {
-            let luma = YuvSpace::default().from_rgb();
+            let luma = YuvSpace::default().of_rgb();
             let gray = self.gray;
             let value = |p: [u8; 3]| if gray { mean(p) } else { luma.luma(p) };
             let out = self.picture.row(0, y);
@@ -190,7 +190,7 @@ impl<'a> RowWriter<'a> {
             FrameFormat::Rgba8 => each(rgb, out, |[r, g, b], to| *to = [r, g, b, 255]),
             FrameFormat::Bgra8 => each(rgb, out, |[r, g, b], to| *to = [b, g, r, 255]),
             FrameFormat::Nv12(space) | FrameFormat::Nv21(space) | FrameFormat::I420(space) => {
-                let k = space.from_rgb();
+                let k = space.of_rgb();
                 each(rgb, out, |p, to| *to = [k.luma(p)]);
                 self.chroma(&k, y, rgb);
             }
@@ -202,7 +202,7 @@ impl<'a> RowWriter<'a> {
     fn chroma(&mut self, k: &FromRgb, y: usize, rgb: &[u8]) {
         let last = y + 1 == self.picture.height as usize;
         let rows = rgb.iter().map(|&v| u16::from(v)).zip(&mut self.sums);
-        if y % 2 == 0 {
+        if y.is_multiple_of(2) {
             let times = if last { 2 } else { 1 };
             rows.for_each(|(v, sum)| *sum = v * times);
             if !last {

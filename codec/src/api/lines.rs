@@ -138,28 +138,20 @@ impl PictureRef<'_> {
 
     /// Rows `2 · y` and `2 · y + 1` of a 4:2:0 picture as cells of 2×2 pixels into `out`, edges repeated.
     fn cell_row(&self, y: usize, out: &mut [u8]) {
-        let (upper, lower) = (self.row(0, 2 * y), self.row(0, 2 * y + 1));
-        let luma = upper.chunks(2).zip(lower.chunks(2));
+        let luma = (self.row(0, 2 * y), self.row(0, 2 * y + 1));
         let (cells, _) = out.as_chunks_mut::<6>();
-        let put = |((to, (a, b)), (u, v)): ((&mut [u8; 6], (&[u8], &[u8])), (u8, u8))| {
-            // The last of an odd number of columns stands for the one beyond.
-            let (ra, rb) = (a[a.len() - 1], b[b.len() - 1]);
-            *to = [a[0], ra, b[0], rb, u, v];
-        };
         let chroma = self.row(1, y);
-        let pairs = || chroma.chunks_exact(2);
-        let cells_luma = cells.iter_mut().zip(luma);
+        let pairs = chroma.chunks_exact(2);
         match self.format() {
             FrameFormat::I420(_) => {
                 let chroma = chroma.iter().copied().zip(self.row(2, y).iter().copied());
-                cells_luma.zip(chroma).for_each(put);
+                cell_line(luma, chroma, cells);
             }
-            FrameFormat::Nv21(_) => {
-                cells_luma.zip(pairs().map(|c| (c[1], c[0]))).for_each(put);
-            }
-            _ => cells_luma.zip(pairs().map(|c| (c[0], c[1]))).for_each(put),
+            FrameFormat::Nv21(_) => cell_line(luma, pairs.map(|c| (c[1], c[0])), cells),
+            _ => cell_line(luma, pairs.map(|c| (c[0], c[1])), cells),
         }
-        let (inside, beyond) = cells.split_at_mut((self.width() as usize).div_ceil(2));
+        let columns = (self.width() as usize).div_ceil(2).min(cells.len());
+        let (inside, beyond) = cells.split_at_mut(columns);
         if let Some(&[_, a, _, b, u, v]) = inside.last() {
             beyond.fill([a, a, b, b, u, v]);
         }
@@ -189,6 +181,26 @@ pub(super) fn gray16(sample: &[u8], bits: u8) -> u8 {
     // n / (2^b − 1) without dividing: exact while the quotient is below 2^b.
     let n = v * 255 + max / 2 + 1;
     ((n + (n >> bits)) >> bits) as u8
+}
+
+/// Cells of two luma rows and a chroma row; the last of an odd number of columns stands for the one beyond.
+#[inline(always)]
+fn cell_line(
+    (upper, lower): (&[u8], &[u8]),
+    mut chroma: impl Iterator<Item = (u8, u8)>,
+    out: &mut [[u8; 6]],
+) {
+    let ((upper, left), (lower, below)) = (upper.as_chunks::<2>(), lower.as_chunks::<2>());
+    let luma = upper.iter().zip(lower);
+    // Luma first: asking it does not use up the chroma of an odd last column.
+    for ((to, (a, b)), (u, v)) in out.iter_mut().zip(luma).zip(chroma.by_ref()) {
+        *to = [a[0], a[1], b[0], b[1], u, v];
+    }
+    if let ([a], [b], Some((u, v)), Some(to)) =
+        (left, below, chroma.next(), out.get_mut(upper.len()))
+    {
+        *to = [*a, *a, *b, *b, u, v];
+    }
 }
 
 /// Pixels of a luma row; each chroma pair serves for two.
@@ -221,6 +233,20 @@ mod tests {
                 let expected = (u32::from(v).min(max) * 255 + max / 2) / max;
                 assert_eq!(u32::from(gray16(&v.to_le_bytes(), bits)), expected, "{v} of {bits}");
             }
+        }
+    }
+
+    #[test]
+    fn cells_repeat_the_edges() {
+        let data = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 11, 21, 31, 41];
+        let space = YuvSpace::default();
+        let view = PictureRef::contiguous(3, 3, FrameFormat::Nv21(space), &data).unwrap();
+        let mut line = [0; 18];
+        view.cell_row(0, &mut line);
+        assert_eq!(line, [1, 2, 4, 5, 20, 10, 3, 3, 6, 6, 40, 30, 3, 3, 6, 6, 40, 30]);
+        for y in [1, 5] {
+            view.cell_row(y, &mut line);
+            assert_eq!(line, [7, 8, 7, 8, 21, 11, 9, 9, 9, 9, 41, 31, 9, 9, 9, 9, 41, 31]);
         }
     }
 

@@ -101,7 +101,7 @@ impl YuvSpace {
         }
     }
 
-    pub(crate) const fn from_rgb(self) -> FromRgb {
+    pub(crate) const fn of_rgb(self) -> FromRgb {
         let [r, _, b] = self.weights();
         let (luma, chroma, black) = self.swing();
         let whole = ratio(ONE * luma, 255) as i32;
@@ -189,7 +189,7 @@ mod tests {
     fn within_half_a_step_of_the_real_formula() {
         for space in SPACES {
             let (kr, kb, luma, chroma, black) = real(space);
-            let (to, from) = (space.to_rgb(), space.from_rgb());
+            let (to, from) = (space.to_rgb(), space.of_rgb());
             for i in 0..4096_u32 {
                 let [a, b, c] = [i % 16 * 17, i / 16 % 16 * 17, i / 256 * 17].map(|v| v as u8);
                 let (y, u, v) = (
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn greys_stay_grey() {
         for space in SPACES {
-            let (to, from) = (space.to_rgb(), space.from_rgb());
+            let (to, from) = (space.to_rgb(), space.of_rgb());
             for v in 0..=255_u8 {
                 assert_eq!(from.chroma([i32::from(v) * 4; 3]), (128, 128));
                 let back = to.pixel(from.luma([v; 3]), to.chroma(128, 128));

@@ -136,3 +136,101 @@ impl<'a> Program<'a> {
         Some(program)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::requant::Bounds;
+    use crate::engine::testing::Rng;
+    use crate::engine::{ConvSpec, ProgramBuilder, Size, Tensor, TensorData, reference};
+
+    const OUTPUTS: usize = 24;
+
+    fn program(rng: &mut Rng, scale: f32) -> Vec<u8> {
+        let mut weights: Vec<i8> = (0..OUTPUTS * RGB).map(|_| (rng.next() >> 40) as i8).collect();
+        // A dead channel, whose bias is out of all proportion, must survive.
+        weights[..RGB].fill(0);
+        let mut bias: Vec<i32> = (0..OUTPUTS).map(|_| (rng.next() >> 48) as i16 as i32).collect();
+        bias[0] = 1 << 29;
+        let mut b = ProgramBuilder::new();
+        let x = b.input(DType::U8, 3, 0).unwrap();
+        let x = b.space_to_depth(x, PATCH).unwrap();
+        let spec = ConvSpec {
+            dtype: DType::I16,
+            zero_point: 0,
+            residual: None,
+            weights: &weights,
+            bias: &bias,
+            scale: &[scale; OUTPUTS],
+            bounds: Bounds { offset: 0, lo: -32768, hi: 32767 },
+        };
+        let x = b.conv1x1(x, spec).unwrap();
+        let x = b.space_to_depth(x, 2).unwrap();
+        b.finish(&[x]).unwrap()
+    }
+
+    fn tensor(channels: usize, size: Size, data: Vec<u8>) -> Tensor {
+        Tensor { size, channels, data: TensorData::U8(data) }
+    }
+
+    fn words(tensors: Vec<Tensor>) -> Vec<i16> {
+        tensors[0].as_ref().as_i16().unwrap().to_vec()
+    }
+
+    /// JFIF in 2^-16.
+    fn jfif() -> Cells {
+        let (u, v) = ([0, -22_554, 116_130], [91_881, -46_802, 0]);
+        let row = |p: usize, c: usize| {
+            let luma = move |i| if i == p { 1 << 16 } else { 0 };
+            (0..4).map(luma).chain([u[c], v[c]])
+        };
+        let matrix = (0..4).flat_map(|p| (0..3).flat_map(move |c| row(p, c))).collect();
+        let offset = core::array::from_fn(|c| -128 * (u[c] + v[c]));
+        Cells { side: 2, matrix, offset }
+    }
+
+    #[test]
+    fn folded_programs_come_close() {
+        let mut rng = Rng(5);
+        // A grey level is some tens of steps of the output.
+        let bytes = program(&mut rng, 1.0 / 256.0);
+        let program = Program::parse(&bytes).unwrap();
+        for cells in [jfif(), Cells { side: 1, matrix: vec![1 << 16; 3], offset: [0; 3] }] {
+            let folded = program.fold(&cells).unwrap();
+            let (side, samples) = (cells.side, cells.samples());
+            let (h, w) = (32 / side, 48 / side);
+            let input: Vec<u8> =
+                (0..h * w * samples).map(|_| 96 + (rng.next() >> 58) as u8).collect();
+            let mut rgb = vec![0; 32 * 48 * 3];
+            for (i, cell) in input.chunks(samples).enumerate() {
+                for p in 0..side * side {
+                    let (y, x) = (i / w * side + p / side, i % w * side + p % side);
+                    for c in 0..3 {
+                        let row = &cells.matrix[(p * 3 + c) * samples..][..samples];
+                        let dot: i32 = row.iter().zip(cell).map(|(a, &x)| a * i32::from(x)).sum();
+                        let value = (dot + cells.offset[c] + 32768) >> 16;
+                        rgb[(y * 48 + x) * 3 + c] = u8::try_from(value).unwrap();
+                    }
+                }
+            }
+            let size = Size { height: 32, width: 48 };
+            let expected = words(reference::run(&program, &[tensor(3, size, rgb)]).unwrap());
+            let size = Size { height: h, width: w };
+            let got = words(reference::run(&folded, &[tensor(samples, size, input)]).unwrap());
+            assert_eq!(expected.len(), got.len());
+            let error: i64 = expected.iter().zip(&got).map(|(a, b)| i64::from(a - b).pow(2)).sum();
+            let power: i64 = expected.iter().map(|&a| i64::from(a).pow(2)).sum();
+            assert!(error * 10_000 < power, "side {side}: {error} of {power}");
+        }
+    }
+
+    #[test]
+    fn other_programs_are_left_alone() {
+        let mut b = ProgramBuilder::new();
+        let x = b.input(DType::U8, 3, 0).unwrap();
+        let x = b.space_to_depth(x, 8).unwrap();
+        let x = b.space_to_depth(x, 2).unwrap();
+        let bytes = b.finish(&[x]).unwrap();
+        assert!(Program::parse(&bytes).unwrap().fold(&jfif()).is_none());
+    }
+}
