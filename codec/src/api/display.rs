@@ -247,3 +247,47 @@ fn each<const N: usize>(rgb: &[u8], out: &mut [u8], mut put: impl FnMut([u8; 3],
     let (out, _) = out.as_chunks_mut::<N>();
     pixels.iter().zip(out).for_each(|(&pixel, to)| put(pixel, to));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::frame::PictureRef;
+    use crate::api::lines::Lines;
+    use std::time::Instant;
+
+    #[test]
+    #[ignore = "measures speed"]
+    fn conversion_speed() {
+        let (width, height) = (4000, 512);
+        let space = YuvSpace::default();
+        let rgb: Vec<u8> = (0..width * 3).map(|i| (i % 251) as u8).collect();
+        for format in [
+            FrameFormat::Gray8,
+            FrameFormat::Rgb8,
+            FrameFormat::Bgra8,
+            FrameFormat::Nv12(space),
+            FrameFormat::I420(space),
+        ] {
+            let mut data = vec![0; format.buffer_len(width, height) as usize];
+            let mut best = [f64::MAX; 3];
+            for _ in 0..20 {
+                let picture = PictureMut::contiguous(width, height, format, &mut data).unwrap();
+                let mut writer = RowWriter::new(picture, false);
+                let start = Instant::now();
+                (0..height as usize).for_each(|y| writer.write(y, &rgb));
+                best[0] = best[0].min(start.elapsed().as_secs_f64());
+                let picture = PictureRef::contiguous(width, height, format, &data).unwrap();
+                for (lines, best) in [Lines::of(format), Lines::Rgb].into_iter().zip(&mut best[1..])
+                {
+                    let mut line = vec![0; lines.line_len(width)];
+                    let start = Instant::now();
+                    let count = height as usize / lines.side();
+                    (0..count).for_each(|y| lines.fill(&picture, y, &mut line));
+                    *best = best.min(start.elapsed().as_secs_f64());
+                }
+            }
+            let [write, fill, rgb] = best.map(|s| s * 1e9 / f64::from(width * height));
+            println!("{format:?}: written {write:.2}, read {fill:.2}, as RGB {rgb:.2} ns a pixel");
+        }
+    }
+}

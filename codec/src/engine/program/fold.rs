@@ -224,6 +224,19 @@ mod tests {
         }
     }
 
+    /// Streams of folded pictures must not change with the processor or by accident.
+    #[test]
+    fn folding_gives_the_same_bits_everywhere() {
+        let bytes = program(&mut Rng(9), 0.01);
+        let program = Program::parse(&bytes).unwrap();
+        let folded = program.fold(&jfif()).unwrap();
+        let [_, Op::Conv1x1(conv), ..] = folded.ops() else { panic!("a convolution") };
+        let mut bits: Vec<u8> = conv.weights.iter().map(|&w| w as u8).collect();
+        bits.extend(conv.bias.iter().flat_map(|b| b.to_le_bytes()));
+        bits.extend(conv.scale.iter().flat_map(|s| s.to_bits().to_le_bytes()));
+        assert_eq!(crate::format::crc32c(&bits), 0x579a_49f7);
+    }
+
     #[test]
     fn other_programs_are_left_alone() {
         let mut b = ProgramBuilder::new();
