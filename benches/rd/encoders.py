@@ -130,17 +130,17 @@ class Pinhole:
     def __init__(self, program: Path, model: Path | None, qualities: tuple[float, ...]):
         self.program = program
         self.rates = qualities
-        self._model = ["--model", str(model)] if model else []
+        self.model_words = ["--model", str(model)] if model else []
         version = self.run("--version").strip()
         self.settings = f"{version}, {f'model {model.name}' if model else 'shipped model'}"
 
     def encode(self, pictures: list[Path], quality: float, folder: Path) -> None:
         """Writes each picture's `.pin` file into `folder`."""
-        self.run("encode", "-f", "-q", str(quality), "-o", f"{folder}/", *self._model, *pictures)
+        self.run("encode", "-f", "-q", str(quality), "-o", f"{folder}/", *self.model_words, *pictures)
 
     def decode(self, streams: list[Path], folder: Path) -> None:
         """Writes each stream's `.ppm` picture into `folder`."""
-        self.run("decode", "-f", "--format", "ppm", "-o", f"{folder}/", *self._model, *streams)
+        self.run("decode", "-f", "--format", "ppm", "-o", f"{folder}/", *self.model_words, *streams)
 
     def run(self, *words: str | Path, stdin: str = "") -> str:
         """Runs a subcommand and returns its standard output; raises what it says if it fails."""

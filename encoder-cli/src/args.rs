@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// List, describe, build and check model bundles
     Model(ModelArgs),
+    /// Measure speed and memory on this machine
+    Bench(BenchArgs),
     /// Draw original, JPEG and Pinhole side by side at the same number of bytes
     Figure(FigureArgs),
 }
@@ -221,6 +223,28 @@ pub(crate) enum ModelCommand {
         /// Bundle (.pinm)
         bundle: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Pictures to encode and decode in memory; without any, a made-up one of 768x512
+    #[arg(value_name = "IN")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Quality, 0 (smallest file) to 100 (best picture)
+    #[arg(short, long, default_value_t = 50.0, value_parser = quality)]
+    pub(crate) quality: f32,
+    /// Times each is done
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: u32,
+    /// Model bundle (.pinm) to use instead of the one in this program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Threads to use; 0 means one for each core
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 //! Everything above works on the types of this module, so that a change in the codec's interface
 //! ends here.
 use std::path::Path;
-
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use pinhole::format::{Colour, Header, MetadataKind};
@@ -225,16 +225,22 @@ pub(crate) fn is_stream(bytes: &[u8]) -> bool {
     bytes.starts_with(&pinhole::format::SIGNATURE)
 }
 
-fn threads(asked: usize) -> usize {
+/// The kernels that this processor runs.
+pub(crate) fn instruction_set() -> &'static str {
+    pinhole::engine::Kernels::detect().isa().name()
+}
+
+/// Threads that `asked` stands for: 0 is one for each core.
+pub(crate) fn threads(asked: usize) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, Into::into);
     if asked == 0 { cores() } else { asked }
 }
 
-pub(crate) fn encode(
-    bundle: &Bundle,
+/// The picture and the options as the codec wants them.
+fn prepare<'m>(
     picture: &Picture,
-    options: &EncodeOptions,
-) -> Result<Vec<u8>> {
+    options: &'m EncodeOptions,
+) -> Result<(pinhole::Picture, pinhole::EncodeOptions<'m>)> {
     let format = match picture.format {
         PixelFormat::Gray8 => pinhole::PixelFormat::Gray8,
         PixelFormat::Rgb8 => pinhole::PixelFormat::Rgb8,
@@ -255,7 +261,47 @@ pub(crate) fn encode(
             to.metadata.push(kind, data)?;
         }
     }
+    Ok((picture, to))
+}
+
+pub(crate) fn encode(
+    bundle: &Bundle,
+    picture: &Picture,
+    options: &EncodeOptions,
+) -> Result<Vec<u8>> {
+    let (picture, to) = prepare(picture, options)?;
     Ok(Encoder::new(bundle.parsed, threads(options.threads))?.encode(&picture, &to)?)
+}
+
+/// Durations of encoding and decoding one picture, and the stream's length.
+pub(crate) struct Timings {
+    pub(crate) encode: Vec<Duration>,
+    pub(crate) decode: Vec<Duration>,
+    pub(crate) bytes: usize,
+}
+
+/// Encodes and decodes `runs` times, after once for warming up.
+pub(crate) fn time(
+    bundle: &Bundle,
+    picture: &Picture,
+    options: &EncodeOptions,
+    runs: usize,
+) -> Result<Timings> {
+    let (picture, to) = prepare(picture, options)?;
+    let mut encoder = Encoder::new(bundle.parsed, threads(options.threads))?;
+    let mut decoder = Decoder::new(bundle.parsed, threads(options.threads))?;
+    let stream = encoder.encode(&picture, &to)?;
+    decoder.decode(&stream, &pinhole::DecodeOptions::default())?;
+    let mut timings = Timings { encode: Vec::new(), decode: Vec::new(), bytes: stream.len() };
+    for _ in 0..runs {
+        let start = Instant::now();
+        let again = encoder.encode(&picture, &to)?;
+        timings.encode.push(start.elapsed());
+        let start = Instant::now();
+        decoder.decode(&again, &pinhole::DecodeOptions::default())?;
+        timings.decode.push(start.elapsed());
+    }
+    Ok(timings)
 }
 
 pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) -> Result<Decoded> {

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Info(args) => commands::info::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Model(args) => commands::model::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Figure(args) => commands::figure::run(&args),
     };
     match outcome {

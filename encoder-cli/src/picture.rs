@@ -162,7 +162,8 @@ pub(crate) fn write(
     let mut out = Cursor::new(&mut bytes);
     let notes = match format {
         PictureFormat::Png => {
-            let kind = png::CompressionType::Default;
+            // The default takes five times as long as decoding the picture, for a tenth fewer bytes.
+            let kind = png::CompressionType::Fast;
             let encoder = png::PngEncoder::new_with_quality(out, kind, png::FilterType::Adaptive);
             write_with(encoder, picture, metadata)
         }

@@ -1,59 +1,15 @@
 //! The `pinhole` program as its users run it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, RgbaImage};
+use common::{error_lines, json, names_in, pinhole, sample, scene, stdout};
+use image::{DynamicImage, GrayImage, ImageFormat, RgbaImage};
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn pinhole() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_pinhole"))
-}
-
-fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").join(name)
-}
-
-/// Runs and returns standard output; fails the test if the program fails.
-fn stdout(command: &mut Command) -> Vec<u8> {
-    command.assert().success().get_output().stdout.clone()
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_slice(&stdout(command)).unwrap()
-}
-
-/// Runs, expects this exit code, and returns standard error's lines.
-fn error_lines(command: &mut Command, code: i32) -> Vec<String> {
-    let output = command.assert().code(code).get_output().clone();
-    String::from_utf8(output.stderr).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// A picture with smooth parts, edges and a little noise.
-fn scene(width: u32, height: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| {
-        let noise = (x.wrapping_mul(7919) ^ y.wrapping_mul(104_729)) % 13;
-        let disc = (x as i32 - 40).pow(2) + (y as i32 - 30).pow(2) < 500;
-        let shade = (x * 120 / width + y * 80 / height + noise) as u8;
-        image::Rgb(if disc {
-            [220, shade, 40]
-        } else {
-            [shade, shade / 2 + 40, 200 - shade.min(200)]
-        })
-    })
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
 
 mod usage {
     use super::*;
@@ -61,7 +17,7 @@ mod usage {
     #[test]
     fn help_and_version_succeed() {
         assert!(stdout(pinhole().arg("--version")).starts_with(b"pinhole "));
-        for command in ["encode", "decode", "info", "compare", "model", "figure"] {
+        for command in ["encode", "decode", "info", "compare", "model", "bench", "figure"] {
             let help = String::from_utf8(stdout(pinhole().args([command, "--help"]))).unwrap();
             assert!(help.contains("Usage:"), "{command}");
         }
@@ -95,6 +51,34 @@ mod usage {
     #[test]
     fn no_command_shows_help_and_fails() {
         assert!(error_lines(&mut pinhole(), 2).len() > 3);
+    }
+}
+
+mod bench {
+    use super::*;
+
+    #[test]
+    fn it_reports_speed_and_instruction_set() {
+        let mut command = pinhole();
+        command.env("PINHOLE_ISA", "scalar").args(["bench", "--runs", "1", "--json"]);
+        let reports = json(command.arg(sample("chelsea.png")));
+        let report = &reports[0];
+        assert_eq!((report["width"].as_u64(), report["height"].as_u64()), (Some(451), Some(300)));
+        assert_eq!(report["instruction_set"], "scalar");
+        for what in ["encode", "decode"] {
+            let speed = &report[what];
+            let (median, least) = (speed["median_ms"].as_f64(), speed["least_ms"].as_f64());
+            assert!(least > Some(0.0) && median >= least);
+        }
+        let words = stdout(pinhole().args(["bench", "--runs", "1"]));
+        assert!(String::from_utf8(words).unwrap().contains("Mpixel/s"));
+    }
+
+    #[test]
+    fn a_missing_picture_is_told() {
+        let lines = error_lines(pinhole().args(["bench", "no-such.png"]), 1);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("pinhole: no-such.png: "), "{lines:?}");
     }
 }
 

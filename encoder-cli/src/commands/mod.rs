@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod decode;
 pub(crate) mod encode;

@@ -30,6 +30,11 @@ def save(path: Path, state: dict) -> str:
     return digest.hexdigest()
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a checkpoint's file: what lineage records name it by."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def load(path: Path) -> dict:
     """Read a checkpoint; ValueError if a byte of it has changed."""
     content = Path(path).read_bytes()

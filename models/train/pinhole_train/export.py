@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -162,12 +161,14 @@ def export(path: Path, out: Path, name: str, version: str, data: list[str]) -> N
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
         "lineage": {
-            "checkpoint": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+            "checkpoint": checkpoint.file_hash(path),
+            "parent": state.get("parent", ""),
             "data": state["data_hash"],
             "commit": _commit(),
             "stage": config.name,
             "steps": state["step"],
-            "config": json.loads(json.dumps(dataclasses.asdict(config))),
+            # Folders are of no use to others.
+            "config": json.loads(json.dumps(dataclasses.asdict(config) | {"start": Path(config.start).name})),
         },
         "metrics": {"encode_kmac_per_pixel": round(encode, 2), "decode_kmac_per_pixel": round(decode, 2)},
     }

@@ -72,10 +72,12 @@ class Trainer:
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
         self.step = 0
         self.skipped = 0
+        self.parent = ""
         previous = self.out / "last.ckpt"
         state = checkpoint.load(previous) if previous.exists() else None
         if state is None and config.start:
             start = checkpoint.load(Path(config.start))
+            self.parent = checkpoint.file_hash(Path(config.start))
             self.model.load_state_dict(start["average"])
             remap_gains(self.model, start["config"].lambda_range, config.lambda_range)
         elif state is None:
@@ -120,10 +122,12 @@ class Trainer:
             "crops": self.crops.state(),
             "config": self.config,
             "data_hash": self.data_hash,
+            "parent": self.parent,
         }
 
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
+        self.parent = state.get("parent", "")
         self.model.load_state_dict(state["model"])
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
