@@ -199,6 +199,32 @@ proptest! {
     }
 
     #[test]
+    fn any_planes_are_refused_or_encoded(
+        width in 0u32..40, height in 0u32..40, format in formats(),
+        planes in prop::collection::vec((0usize..6000, 0usize..100), 0..4),
+        huge in any::<prop::sample::Index>(), stretch in 0u8..8,
+    ) {
+        let data: Vec<u8> = (0..6000_u32).map(|i| (i * 37 >> 3) as u8).collect();
+        let mut planes: Vec<Plane<'_>> =
+            planes.iter().map(|&(len, stride)| Plane::new(&data[..len], stride)).collect();
+        if stretch == 0 && !planes.is_empty() {
+            let at = huge.index(planes.len());
+            planes[at].stride = usize::MAX;
+        }
+        if let Ok(view) = PictureRef::new(width, height, format, &planes) {
+            let file = encode(1, view, &options(50.0, 64));
+            prop_assert!(Decoder::new(&BUNDLE, 1).unwrap().decode(&file, &Default::default()).is_ok());
+        }
+        let len = planes.first().map_or(0, |p| p.data.len());
+        if let Ok(view) = PictureRef::contiguous(width, height, format, &data[..len]) {
+            encode(2, view, &options(50.0, 64));
+            prop_assert!(view.rows(height / 2..height).is_none_or(|v| v.height() > 0));
+        }
+        let mut buffer = data[..len].to_vec();
+        let _ = PictureMut::contiguous(width, height, format, &mut buffer);
+    }
+
+    #[test]
     fn buffers_get_what_pictures_get(
         width in 1u32..150, height in 1u32..200, format in formats(), space in spaces(),
         gap in 1usize..70, threads in 1usize..4, seed in 0u32..10_000,

@@ -64,9 +64,9 @@ impl FrameFormat {
         let width = width as usize;
         let half = width.div_ceil(2);
         match (self, plane) {
-            (Self::Nv12(_) | Self::Nv21(_), 1) => 2 * half,
+            (Self::Nv12(_) | Self::Nv21(_), 1) => half.saturating_mul(2),
             (Self::I420(_), 1 | 2) => half,
-            _ => width * self.pixel_bytes(),
+            _ => width.saturating_mul(self.pixel_bytes()),
         }
     }
 
@@ -78,8 +78,9 @@ impl FrameFormat {
 
     /// Bytes of a whole picture without gaps between rows and planes.
     pub fn buffer_len(self, width: u32, height: u32) -> u64 {
-        let plane = |p| self.row_bytes(p, width) as u64 * self.plane_rows(p, height) as u64;
-        (0..self.planes()).map(plane).sum()
+        let plane =
+            |p| (self.row_bytes(p, width) as u64).saturating_mul(self.plane_rows(p, height) as u64);
+        (0..self.planes()).map(plane).fold(0, u64::saturating_add)
     }
 
     /// Whether a pixel has alpha.

@@ -78,10 +78,12 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         let run = front.start(analysis, size, 0..size.height / analysis.unit())?;
         let m = bundle.settings().latent_channels;
         let row_len = (header.width as usize).div_ceil(PATCH) * m;
-        // Exact, because doubling would waste half of the largest buffers. A step makes a unit of latent rows.
+        // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
         let (_, chunk) = band_geometry(&header, 0);
-        let latents =
-            Vec::with_capacity((chunk.rows + lines.side() * analysis.unit() / PATCH - 1) * row_len);
+        let rows = chunk.rows + lines.side() * analysis.unit() / PATCH;
+        let mut latents = Vec::new();
+        // Without the memory now, it may still be there when it is needed.
+        let _ = latents.try_reserve_exact(rows.saturating_sub(1).saturating_mul(row_len));
         Ok(EncodeStream {
             header,
             format,
@@ -221,7 +223,7 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
     fn code(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         while let Some(id) = self.writer.next_id() {
             let (_, geometry) = band_geometry(&self.header, id.band);
-            let len = geometry.rows * self.row_len;
+            let len = geometry.rows.saturating_mul(self.row_len);
             if self.latents.len() < len {
                 break;
             }
