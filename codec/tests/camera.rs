@@ -204,7 +204,7 @@ proptest! {
         planes in prop::collection::vec((0usize..6000, 0usize..100), 0..4),
         huge in any::<prop::sample::Index>(), stretch in 0u8..8,
     ) {
-        let data: Vec<u8> = (0..6000_u32).map(|i| (i * 37 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..6000_u32).map(|i| (i * 37 / 8) as u8).collect();
         let mut planes: Vec<Plane<'_>> =
             planes.iter().map(|&(len, stride)| Plane::new(&data[..len], stride)).collect();
         if stretch == 0 && !planes.is_empty() {
