@@ -13,7 +13,7 @@ use pinhole_benches::{analysis, conv, depthwise, noise};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn all_kernels() -> impl Iterator<Item = Kernels> {
-    Isa::ALL.into_iter().filter_map(Kernels::with_isa)
+    Isa::ALL.iter().copied().filter_map(Kernels::with_isa)
 }
 
 fn tensor(dtype: DType, width: usize, channels: usize) -> Tensor {

@@ -7,63 +7,107 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
+mod neon;
 mod scalar;
 #[cfg(test)]
 mod tests;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::op::{Conv1x1, Depthwise};
 use super::{RowMut, RowRef, RunError};
 
-/// An instruction set there is code for.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isa {
-    /// Plain Rust.
-    Scalar,
-    /// x86-64 with AVX2.
-    Avx2,
-    /// x86-64 with AVX-512 F, BW, VL and VNNI.
-    Avx512Vnni,
+/// Whether this processor has a feature; without `std`, whether the compiler was told so.
+#[cfg(not(feature = "std"))]
+#[allow(unused_macros, reason = "some targets have scalar code only")]
+macro_rules! detected {
+    ($feature:tt) => {
+        cfg!(target_feature = $feature)
+    };
+}
+#[cfg(not(feature = "std"))]
+#[allow(unused_imports, reason = "some targets have scalar code only")]
+use detected;
+#[cfg(all(target_arch = "aarch64", feature = "std"))]
+#[allow(unused_imports, reason = "big-endian Arm has scalar code only")]
+use std::arch::is_aarch64_feature_detected as detected;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+use std::is_x86_feature_detected as detected;
+
+/// A 1×1 convolution; see [`Kernels::conv1x1`].
+///
+/// # Safety
+/// The processor has the instruction set, lengths are as [`Kernels::conv1x1`] checks them, and `cin % 4 == 0`.
+type Conv1x1Fn =
+    unsafe fn(&Conv1x1<'_>, usize, RowRef<'_>, Option<&[i16]>, RowMut<'_>, &mut Vec<u8>);
+
+/// A depthwise convolution; see [`Kernels::depthwise`].
+///
+/// # Safety
+/// The processor has the instruction set and lengths are as [`Kernels::depthwise`] checks them.
+type DepthwiseFn = unsafe fn(&Depthwise<'_>, usize, &[RowRef<'_>], Option<&[i16]>, RowMut<'_>);
+
+/// The code for one instruction set. Every kernel module has one or more of these.
+struct Code {
+    /// What `PINHOLE_ISA` calls it.
+    name: &'static str,
+    /// Whether this processor can run it.
+    available: fn() -> bool,
+    conv1x1: Conv1x1Fn,
+    depthwise: DepthwiseFn,
 }
 
+/// An instruction set there is code for in this build.
+#[derive(Clone, Copy)]
+pub struct Isa(&'static Code);
+
 impl Isa {
-    /// All of them, slowest first.
-    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512Vnni];
+    /// All of them, slowest first. A new one is added to this list and nowhere else.
+    pub const ALL: &'static [Isa] = &[
+        Isa(&scalar::SCALAR),
+        #[cfg(target_arch = "x86_64")]
+        Isa(&avx2::AVX2),
+        #[cfg(target_arch = "x86_64")]
+        Isa(&avx2::AVX_VNNI),
+        #[cfg(target_arch = "x86_64")]
+        Isa(&avx512::AVX512_VNNI),
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
+        Isa(&neon::NEON),
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
+        Isa(&neon::DOTPROD),
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Isa(&wasm::SIMD128),
+    ];
+
+    /// Plain Rust, which every processor runs.
+    pub const SCALAR: Isa = Isa(&scalar::SCALAR);
 
     /// The name that the environment variable `PINHOLE_ISA` takes.
     pub const fn name(self) -> &'static str {
-        match self {
-            Isa::Scalar => "scalar",
-            Isa::Avx2 => "avx2",
-            Isa::Avx512Vnni => "avx512vnni",
-        }
+        self.0.name
     }
 
     /// Whether this processor has it (without the feature `std`: whether the compiler was told so).
     pub fn available(self) -> bool {
-        match self {
-            Isa::Scalar => true,
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Isa::Avx2 => std::is_x86_feature_detected!("avx2"),
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Isa::Avx512Vnni => {
-                std::is_x86_feature_detected!("avx512f")
-                    && std::is_x86_feature_detected!("avx512bw")
-                    && std::is_x86_feature_detected!("avx512vl")
-                    && std::is_x86_feature_detected!("avx512vnni")
-            }
-            #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Isa::Avx2 => cfg!(target_feature = "avx2"),
-            #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Isa::Avx512Vnni => cfg!(all(
-                target_feature = "avx512f",
-                target_feature = "avx512bw",
-                target_feature = "avx512vl",
-                target_feature = "avx512vnni"
-            )),
-        }
+        (self.0.available)()
+    }
+}
+
+impl PartialEq for Isa {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Isa {}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -86,11 +130,12 @@ impl Kernels {
         #[cfg(feature = "std")]
         if let Ok(name) = std::env::var("PINHOLE_ISA")
             && let Some(kernels) =
-                Isa::ALL.into_iter().find(|i| i.name() == name).and_then(Self::with_isa)
+                Isa::ALL.iter().copied().find(|i| i.name() == name).and_then(Self::with_isa)
         {
             return kernels;
         }
-        Isa::ALL.into_iter().rev().find_map(Self::with_isa).unwrap_or(Kernels { isa: Isa::Scalar })
+        let mut fastest_first = Isa::ALL.iter().copied().rev();
+        fastest_first.find_map(Self::with_isa).unwrap_or(Kernels { isa: Isa::SCALAR })
     }
 
     /// The kernels of an instruction set, or `None` if this processor lacks it.
@@ -110,7 +155,6 @@ impl Kernels {
     ///
     /// # Errors
     /// [`RunError::Mismatch`] if a length or type is wrong.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub fn conv1x1(
         self,
         op: &Conv1x1<'_>,
@@ -133,19 +177,10 @@ impl Kernels {
         if matches!(x, RowRef::I16(_)) {
             same("biases", padded, op.bias_unsigned.len())?;
         }
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni if op.cin.is_multiple_of(4) => {
-                // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
-                unsafe { avx512::conv1x1(op, n, x, residual, out, scratch) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if op.cin.is_multiple_of(4) => {
-                // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
-                unsafe { avx2::conv1x1(op, n, x, residual, out) }
-            }
-            _ => scalar::conv1x1(op, n, x, residual, out),
-        }
+        // Whole groups of inputs only: other numbers are rare and small.
+        let isa = if op.cin.is_multiple_of(4) { self.isa } else { Isa::SCALAR };
+        // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
+        unsafe { (isa.0.conv1x1)(op, n, x, residual, out, scratch) }
         Ok(())
     }
 
@@ -184,19 +219,8 @@ impl Kernels {
         same("weights", k * k * c, op.weights.len())?;
         same("biases", c, op.bias.len())?;
         same("scales", c, op.scale.len())?;
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => {
-                // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
-                unsafe { avx512::depthwise(op, n, rows, residual, out) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => {
-                // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
-                unsafe { avx2::depthwise(op, n, rows, residual, out) }
-            }
-            _ => scalar::depthwise(op, n, rows, residual, out, 0),
-        }
+        // SAFETY: the processor has the features (invariant of `isa`); all lengths were checked above.
+        unsafe { (self.isa.0.depthwise)(op, n, rows, residual, out) }
         Ok(())
     }
 }

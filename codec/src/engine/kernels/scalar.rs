@@ -1,8 +1,17 @@
 //! Kernels in plain Rust, written so that compilers vectorise them where they can.
 
+use super::Code;
 use crate::engine::op::{COUT_BLOCK, Conv1x1, Depthwise};
 use crate::engine::requant::requantise;
 use crate::engine::{RowMut, RowRef};
+
+/// Runs on every processor: its functions have no condition.
+pub(super) static SCALAR: Code = Code {
+    name: "scalar",
+    available: || true,
+    conv1x1: |op, n, x, residual, out, _scratch| conv1x1(op, n, x, residual, out),
+    depthwise: |op, n, rows, residual, out| depthwise(op, n, rows, residual, out, 0),
+};
 
 /// Reads as a 16-bit integer.
 trait Element: Copy {
@@ -35,13 +44,7 @@ impl Output for i16 {
 }
 
 /// Lengths as [`super::Kernels::conv1x1`] checks them.
-pub(super) fn conv1x1(
-    op: &Conv1x1<'_>,
-    n: usize,
-    x: RowRef<'_>,
-    residual: Option<&[i16]>,
-    out: RowMut<'_>,
-) {
+fn conv1x1(op: &Conv1x1<'_>, n: usize, x: RowRef<'_>, residual: Option<&[i16]>, out: RowMut<'_>) {
     match (x, out) {
         (RowRef::U8(x), RowMut::U8(o)) => conv(op, n, x, residual, o),
         (RowRef::U8(x), RowMut::I16(o)) => conv(op, n, x, residual, o),

@@ -13,10 +13,19 @@ use crate::engine::{
     TensorData,
 };
 
+/// All that this processor can run, scalar first, and what only tests run.
+fn all() -> impl Iterator<Item = Kernels> {
+    #[cfg(target_arch = "x86_64")]
+    let extra = [Isa(&super::avx2::AVX_VNNI_AS_AVX512)];
+    #[cfg(not(target_arch = "x86_64"))]
+    let extra: [Isa; 0] = [];
+    Isa::ALL.iter().copied().chain(extra).filter_map(Kernels::with_isa)
+}
+
 /// The same call for all instruction sets must give the same output.
 fn agree(dtype: DType, len: usize, mut call: impl FnMut(Kernels, RowMut<'_>)) {
     let mut expected = None;
-    for kernels in Isa::ALL.into_iter().filter_map(Kernels::with_isa) {
+    for kernels in all() {
         let mut out = match dtype {
             DType::U8 => TensorData::U8(vec![77; len]),
             DType::I16 => TensorData::I16(vec![77; len]),

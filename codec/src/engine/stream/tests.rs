@@ -47,7 +47,7 @@ proptest! {
         let big = Size { height: h * unit, width: w * unit };
         let inputs = rng.inputs(&program, big);
         let expected = reference::run(&program, &inputs).unwrap();
-        for isa in Isa::ALL {
+        for &isa in Isa::ALL {
             let Some(kernels) = Kernels::with_isa(isa) else { continue };
             let mut executor = Executor::with_kernels(kernels);
             // A dirty executor must not matter: run something else first.

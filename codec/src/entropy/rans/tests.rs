@@ -236,6 +236,9 @@ proptest! {
     /// own for the same symbols (it cannot be: streams are unique for a number of states).
     #[test]
     fn truncation_is_an_error((a, _, indices, symbols) in any_input(), lanes in 0u32..3) {
+        // A few symbols in more states than `finish` would take can begin with a stream of theirs in fewer states
+        // (no symbols: no bytes).
+        prop_assume!(lanes == 0 || symbols.len() >= 64);
         let mut encoder = RansEncoder::new();
         encoder.push_run(&a, &indices, &symbols).unwrap();
         let payload = encoder.finish_with(lanes);

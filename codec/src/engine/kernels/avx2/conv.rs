@@ -1,75 +1,117 @@
-//! 1×1 convolution: 16 output channels × up to two positions a tile.
+//! 1×1 convolution: 16 output channels × up to six positions a tile.
 //!
-//! A group of weights is 16 outputs × 4 inputs; widened to 16 bits it is four vectors of 4 × 4. One `vpmaddwd` with the
-//! four inputs leaves two partial sums an output, which are added at the end.
+//! A group of weights is 16 outputs × 4 inputs. As bytes it is two vectors whose products with four inputs are summed
+//! by one instruction, where there is one. Widened to 16 bits it is four vectors of 4 × 4: a sum of pairs leaves two
+//! partial sums an output, which are added at the end.
 
 use core::arch::x86_64::*;
 
-use super::Post;
+use super::{Dot, Post};
 use crate::engine::op::Conv1x1;
 use crate::engine::{RowMut, RowRef};
 
 /// # Safety
-/// The processor has AVX2, lengths are as `Kernels::conv1x1` checks them, and `cin % 4 == 0`.
-#[target_feature(enable = "avx2")]
-pub(in super::super) unsafe fn conv1x1(
+/// The processor has AVX2 and what `D` needs, lengths are as `Kernels::conv1x1` checks them, and `cin % 4 == 0`.
+#[inline(always)]
+pub(super) unsafe fn conv1x1<D: Dot>(
     op: &Conv1x1<'_>,
     n: usize,
     x: RowRef<'_>,
     residual: Option<&[i16]>,
     mut out: RowMut<'_>,
 ) {
-    let post = Post::new(op.bounds);
-    for block in 0..op.cout.div_ceil(16) {
-        let mut p = 0;
-        while p < n {
-            // SAFETY: the block exists, and one or two positions from p on do.
-            unsafe {
-                if n - p >= 2 {
-                    let sums = match x {
-                        RowRef::U8(x) => tile::<2, true>(op, x.as_ptr().add(p * op.cin), block),
-                        RowRef::I16(x) => {
-                            tile::<2, false>(op, x.as_ptr().add(p * op.cin).cast(), block)
+    // SAFETY: the processor is as promised; the block exists, and as many positions from p on as the constant says.
+    unsafe {
+        let post = Post::new(op.bounds);
+        for block in 0..op.cout.div_ceil(16) {
+            let mut p = 0;
+            while p < n {
+                p += match (x, n - p) {
+                    (RowRef::U8(x), left) if D::BYTES => {
+                        let x = x.as_ptr().add(p * op.cin);
+                        if left >= 6 {
+                            let sums = bytes::<D, 6>(op, x, block);
+                            finish(op, &post, block, p, &sums, residual, &mut out)
+                        } else if left >= 2 {
+                            let sums = bytes::<D, 2>(op, x, block);
+                            finish(op, &post, block, p, &sums, residual, &mut out)
+                        } else {
+                            let sums = bytes::<D, 1>(op, x, block);
+                            finish(op, &post, block, p, &sums, residual, &mut out)
                         }
-                    };
-                    finish(op, &post, block, p, sums[0], residual, &mut out);
-                    finish(op, &post, block, p + 1, sums[1], residual, &mut out);
-                    p += 2;
-                } else {
-                    let sums = match x {
-                        RowRef::U8(x) => tile::<1, true>(op, x.as_ptr().add(p * op.cin), block),
-                        RowRef::I16(x) => {
-                            tile::<1, false>(op, x.as_ptr().add(p * op.cin).cast(), block)
-                        }
-                    };
-                    finish(op, &post, block, p, sums[0], residual, &mut out);
-                    p += 1;
-                }
+                    }
+                    (RowRef::U8(x), 2..) => {
+                        let sums = words::<D, 2, true>(op, x.as_ptr().add(p * op.cin), block);
+                        finish(op, &post, block, p, &sums, residual, &mut out)
+                    }
+                    (RowRef::U8(x), _) => {
+                        let sums = words::<D, 1, true>(op, x.as_ptr().add(p * op.cin), block);
+                        finish(op, &post, block, p, &sums, residual, &mut out)
+                    }
+                    (RowRef::I16(x), 2..) => {
+                        let x = x.as_ptr().add(p * op.cin).cast();
+                        let sums = words::<D, 2, false>(op, x, block);
+                        finish(op, &post, block, p, &sums, residual, &mut out)
+                    }
+                    (RowRef::I16(x), _) => {
+                        let x = x.as_ptr().add(p * op.cin).cast();
+                        let sums = words::<D, 1, false>(op, x, block);
+                        finish(op, &post, block, p, &sums, residual, &mut out)
+                    }
+                };
             }
         }
     }
 }
 
-/// The sums, without bias, of 16 outputs at `P` positions.
+/// The sums, without bias, of 16 outputs at `P` positions, from bytes.
 ///
 /// # Safety
-/// `x` is good for `P · cin` elements of its type and the block of weights exists; `cin % 4 == 0`.
+/// As [`conv1x1`], `x` is good for `P · cin` bytes and the block of weights exists.
 #[allow(clippy::needless_range_loop, reason = "two arrays are indexed")]
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn tile<const P: usize, const U8IN: bool>(
+#[inline(always)]
+unsafe fn bytes<D: Dot, const P: usize>(
     op: &Conv1x1<'_>,
     x: *const u8,
     block: usize,
 ) -> [[__m256i; 2]; P] {
-    let mut acc = [[_mm256_setzero_si256(); 4]; P];
-    // SAFETY: all offsets are within the block and the positions, see above.
+    // SAFETY: the processor is as promised; all offsets are within the block and the positions.
     unsafe {
+        let mut acc = [[_mm256_setzero_si256(); 2]; P];
+        let w = op.weights.as_ptr().add(block * 16 * op.cin);
+        for i in (0..op.cin).step_by(4) {
+            let weights = w.add(i * 16).cast::<__m256i>();
+            let weights = [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))];
+            for p in 0..P {
+                let four = x.add(p * op.cin + i).cast::<i32>().read_unaligned();
+                let four = _mm256_set1_epi32(four);
+                acc[p][0] = D::bytes(acc[p][0], four, weights[0]);
+                acc[p][1] = D::bytes(acc[p][1], four, weights[1]);
+            }
+        }
+        acc
+    }
+}
+
+/// The sums, without bias, of 16 outputs at `P` positions, from 16-bit numbers or bytes widened to them.
+///
+/// # Safety
+/// As [`conv1x1`], `x` is good for `P · cin` elements of its type and the block of weights exists.
+#[allow(clippy::needless_range_loop, reason = "two arrays are indexed")]
+#[inline(always)]
+unsafe fn words<D: Dot, const P: usize, const U8IN: bool>(
+    op: &Conv1x1<'_>,
+    x: *const u8,
+    block: usize,
+) -> [[__m256i; 2]; P] {
+    // SAFETY: the processor is as promised; all offsets are within the block and the positions.
+    unsafe {
+        let mut acc = [[_mm256_setzero_si256(); 4]; P];
         let w = op.weights.as_ptr().add(block * 16 * op.cin);
         for i in (0..op.cin).step_by(4) {
             let mut four = [_mm256_setzero_si256(); P];
-            for (p, four) in four.iter_mut().enumerate() {
-                *four = if U8IN {
+            for p in 0..P {
+                four[p] = if U8IN {
                     let bytes = x.add(p * op.cin + i).cast::<i32>().read_unaligned();
                     _mm256_cvtepu8_epi16(_mm_set1_epi32(bytes))
                 } else {
@@ -79,23 +121,49 @@ unsafe fn tile<const P: usize, const U8IN: bool>(
             for j in 0..4 {
                 let weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(i * 16 + j * 16).cast()));
                 for p in 0..P {
-                    acc[p][j] = _mm256_add_epi32(acc[p][j], _mm256_madd_epi16(four[p], weights));
+                    acc[p][j] = D::words(acc[p][j], four[p], weights);
                 }
             }
         }
+        let mut sums = [[_mm256_setzero_si256(); 2]; P];
+        for p in 0..P {
+            for half in 0..2 {
+                // Adding neighbours leaves 64-bit quarters in the order 0, 2, 1, 3.
+                let pairs = _mm256_hadd_epi32(acc[p][2 * half], acc[p][2 * half + 1]);
+                sums[p][half] = _mm256_permute4x64_epi64::<0xD8>(pairs);
+            }
+        }
+        sums
     }
-    // Adding neighbours leaves 64-bit quarters in the order 0, 2, 1, 3.
-    acc.map(|a| {
-        [(a[0], a[1]), (a[2], a[3])]
-            .map(|(l, h)| _mm256_permute4x64_epi64::<0xD8>(_mm256_hadd_epi32(l, h)))
-    })
+}
+
+/// Writes 16 outputs (or as many as there are) at `P` positions from `p` on; returns `P`.
+///
+/// # Safety
+/// As [`conv1x1`]; block and positions exist.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn finish<const P: usize>(
+    op: &Conv1x1<'_>,
+    post: &Post,
+    block: usize,
+    p: usize,
+    sums: &[[__m256i; 2]; P],
+    residual: Option<&[i16]>,
+    out: &mut RowMut<'_>,
+) -> usize {
+    for (i, &sums) in sums.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { finish_one(op, post, block, p + i, sums, residual, out) }
+    }
+    P
 }
 
 /// # Safety
 /// As [`conv1x1`]; block and position exist.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn finish(
+unsafe fn finish_one(
     op: &Conv1x1<'_>,
     post: &Post,
     block: usize,

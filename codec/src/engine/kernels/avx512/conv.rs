@@ -31,7 +31,7 @@ struct Call {
 /// # Safety
 /// The processor has this module's features, lengths are as `Kernels::conv1x1` checks them, and `cin % 4 == 0`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(in super::super) unsafe fn conv1x1(
+pub(super) unsafe fn conv1x1(
     op: &Conv1x1<'_>,
     n: usize,
     x: RowRef<'_>,

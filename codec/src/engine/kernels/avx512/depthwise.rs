@@ -29,7 +29,7 @@ type Weights<const K: usize> = [[[__m512i; 2]; 3]; K];
 /// # Safety
 /// The processor has this module's features and lengths are as `Kernels::depthwise` checks them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(in super::super) unsafe fn depthwise(
+pub(super) unsafe fn depthwise(
     op: &Depthwise<'_>,
     n: usize,
     rows: &[RowRef<'_>],

@@ -5,10 +5,20 @@ mod depthwise;
 
 use core::arch::x86_64::*;
 
-pub(super) use conv::conv1x1;
-pub(super) use depthwise::depthwise;
-
+use super::{Code, detected};
 use crate::engine::requant::Bounds;
+
+pub(super) static AVX512_VNNI: Code = Code {
+    name: "avx512vnni",
+    available: || {
+        detected!("avx512f")
+            && detected!("avx512bw")
+            && detected!("avx512vl")
+            && detected!("avx512vnni")
+    },
+    conv1x1: conv::conv1x1,
+    depthwise: depthwise::depthwise,
+};
 
 /// The constants of a requantisation, in vectors.
 #[derive(Clone, Copy)]
