@@ -1,7 +1,6 @@
 //! Borrowed pictures: every format, strides, bands of rows, decoding into buffers.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code)]
 mod common;
 
 use std::ops::Range;

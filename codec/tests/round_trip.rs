@@ -1,7 +1,6 @@
 //! The whole codec on a toy bundle: sizes, formats, chunks, threads, damage.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code)]
 mod common;
 
 use std::sync::LazyLock;

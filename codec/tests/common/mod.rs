@@ -1,4 +1,5 @@
 //! A tiny bundle with fixed pseudo-random weights, so that the codec's machinery is tested without a trained model.
+#![allow(dead_code, reason = "not every test needs every bundle")]
 
 use pinhole::bundle::{BundleBuilder, Settings, Tag};
 use pinhole::engine::requant::Bounds;
