@@ -18,6 +18,9 @@
 //! # }
 //! ```
 //!
+//! Cameras and displays: [`PictureRef`] and [`PictureMut`] borrow planes with strides in RGB, grey and 4:2:0 formats,
+//! [`Encoder::stream`] takes a picture in bands of rows, [`Decoder::decode_into`] fills a caller's buffer.
+//!
 //! Below the surface: [`format`] is the container, [`entropy`] the rANS coder, [`engine`] runs the networks,
 //! `latent` joins the two, [`bundle`] reads models.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -34,7 +37,8 @@ mod latent;
 mod parallel;
 
 pub use api::{
-    DecodeError, DecodeOptions, Decoded, Decoder, EncodeError, EncodeOptions, Encoder, Picture,
-    PixelFormat, Target,
+    DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,
+    EncodeStream, Encoder, FrameFormat, Picture, PictureMut, PictureRef, PixelFormat, Plane,
+    PlaneMut, Target, YuvMatrix, YuvRange, YuvSpace,
 };
 pub use bundle::{Bundle, BundleError};

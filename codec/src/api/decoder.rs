@@ -5,12 +5,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::display::RowWriter;
 use super::encoder::{PATCH, band_geometry};
-use super::{DecodeError, Picture, PixelFormat};
+use super::{DecodeError, Picture, PictureMut, PixelFormat};
 use crate::bundle::Bundle;
 use crate::engine::{Executor, RowMut, RowRef, Size};
 use crate::entropy::decode_plane;
-use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Header, Metadata, recover};
+use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Colour, Header, Metadata, recover};
 use crate::latent::{ChunkDecoder, Gains, conceal, scale_row};
 use crate::parallel;
 
@@ -42,6 +43,24 @@ pub struct Decoded<'f> {
     pub damaged: Vec<ChunkId>,
 }
 
+/// What a stream held beside the picture that was decoded into a caller's buffer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DecodedInto<'f> {
+    /// ICC profile, Exif, XMP as carried; empty if damaged.
+    pub metadata: Metadata<'f>,
+    /// Chunks that were lost and concealed; empty unless [`DecodeOptions::conceal`] is set.
+    pub damaged: Vec<ChunkId>,
+}
+
+/// A file whose header has been accepted and whose chunks have been found.
+struct Opened<'f> {
+    header: Header,
+    metadata: Metadata<'f>,
+    chunks: Vec<Chunk<'f>>,
+    damaged: Vec<ChunkId>,
+}
+
 /// Decodes streams with one bundle; keeps its buffers between streams.
 #[derive(Debug)]
 pub struct Decoder<'a> {
@@ -70,6 +89,64 @@ impl<'a> Decoder<'a> {
         file: &'f [u8],
         options: &DecodeOptions,
     ) -> Result<Decoded<'f>, DecodeError> {
+        let mut opened = self.open(file, options)?;
+        let header = opened.header;
+        let latents = self.latents(&mut opened, options.conceal)?;
+        let too_many = || DecodeError::TooManyPixels { pixels: header.pixels(), limit: u64::MAX };
+        let format = PixelFormat::of(header.colour, header.alpha);
+        let len = header.pixels().saturating_mul(format.channels() as u64);
+        let mut data = vec![0; usize::try_from(len).map_err(|_| too_many())?];
+        let (width, height) = (header.width, header.height);
+        let view = PictureMut::contiguous(width, height, format.into(), &mut data);
+        let view = view.map_err(|_| too_many())?;
+        let DecodedInto { metadata, damaged } = self.fill(opened, &latents, options, view)?;
+        let picture = Picture::new(width, height, format, data).map_err(|_| too_many())?;
+        Ok(Decoded { picture, metadata, damaged })
+    }
+
+    /// Decodes a whole file into a caller's buffer: any format, any strides, of the stream's size, which
+    /// [`Header::parse`] tells. Conversion happens row by row; `docs/api.md` has the formulas. Alpha is opaque where
+    /// the stream has none, and dropped where the format has none; grey becomes RGB or luma with neutral chroma, and
+    /// colour becomes grey by the luma weights of BT.601.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let model = std::fs::read("photo.pinm")?;
+    /// # let bundle = pinhole::Bundle::parse(&model)?;
+    /// use pinhole::format::Header;
+    /// use pinhole::{Decoder, FrameFormat, PictureMut, YuvSpace};
+    ///
+    /// let file = std::fs::read("photo.pin")?;
+    /// let header = Header::parse(&file)?.header;
+    /// let format = FrameFormat::Nv12(YuvSpace::default());
+    /// let mut buffer = vec![0; format.buffer_len(header.width, header.height) as usize];
+    /// let picture = PictureMut::contiguous(header.width, header.height, format, &mut buffer)?;
+    /// Decoder::new(&bundle, 1)?.decode_into(&file, &Default::default(), picture)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`], or [`DecodeError::OtherSize`]. After an error about chunks the buffer holds anything.
+    pub fn decode_into<'f>(
+        &mut self,
+        file: &'f [u8],
+        options: &DecodeOptions,
+        picture: PictureMut<'_>,
+    ) -> Result<DecodedInto<'f>, DecodeError> {
+        let mut opened = self.open(file, options)?;
+        let stream = (opened.header.width, opened.header.height);
+        let picture_size = (picture.width(), picture.height());
+        if stream != picture_size {
+            return Err(DecodeError::OtherSize { stream, picture: picture_size });
+        }
+        let latents = self.latents(&mut opened, options.conceal)?;
+        self.fill(opened, &latents, options, picture)
+    }
+
+    /// Checks the header against bundle and options and finds the chunks: before anything of the picture's size is
+    /// allocated, all of them are there and whole.
+    fn open<'f>(&self, file: &'f [u8], options: &DecodeOptions) -> Result<Opened<'f>, DecodeError> {
         let parsed = Header::parse(file)?;
         let header = parsed.header;
         if header.pixels() > options.max_pixels {
@@ -87,36 +164,39 @@ impl<'a> Decoder<'a> {
             other => other?,
         };
         let rest = file.get(parsed.chunks_start()..).unwrap_or_default();
-        // All chunks are there and whole before anything of the picture's size is allocated.
-        let (chunks, mut damaged) = if options.conceal {
+        let (chunks, damaged) = if options.conceal {
             let found = recover(&header, rest);
             (found.chunks, found.lost.iter().map(|l| l.id).collect())
         } else {
             let chunks: Result<Vec<_>, _> = ChunkReader::new(&header).chunks(rest).collect();
             (chunks?, Vec::new())
         };
-        let latents = self.latents(&header, &chunks, options.conceal, &mut damaged)?;
-        let format = PixelFormat::of(header.colour, header.alpha);
-        let mut data = self.synthesise(&header, format, &latents)?;
-        if header.alpha {
-            fill_alpha(&header, format, &chunks, options.conceal, &mut damaged, &mut data)?;
+        Ok(Opened { header, metadata, chunks, damaged })
+    }
+
+    /// Synthesis and alpha of an opened file.
+    fn fill<'f>(
+        &mut self,
+        opened: Opened<'f>,
+        latents: &[i16],
+        options: &DecodeOptions,
+        mut picture: PictureMut<'_>,
+    ) -> Result<DecodedInto<'f>, DecodeError> {
+        let Opened { header, metadata, chunks, mut damaged } = opened;
+        self.synthesise(&header, picture.reborrow(), latents)?;
+        if header.alpha && picture.format().has_alpha() {
+            fill_alpha(&header, &chunks, options.conceal, &mut damaged, &mut picture)?;
         }
         damaged.sort_unstable();
         damaged.dedup();
-        let picture = Picture::new(header.width, header.height, format, data)
-            .map_err(|_| DecodeError::TooManyPixels { pixels: header.pixels(), limit: u64::MAX })?;
-        Ok(Decoded { picture, metadata, damaged })
+        Ok(DecodedInto { metadata, damaged })
     }
 
     /// Latents of the whole picture in the transform's units, lost bands concealed.
-    fn latents(
-        &mut self,
-        header: &Header,
-        chunks: &[Chunk<'_>],
-        lenient: bool,
-        damaged: &mut Vec<ChunkId>,
-    ) -> Result<Vec<i16>, DecodeError> {
+    fn latents(&mut self, opened: &mut Opened<'_>, lenient: bool) -> Result<Vec<i16>, DecodeError> {
         let bundle = self.bundle;
+        let Opened { header, chunks, damaged, .. } = opened;
+        let header: &Header = header;
         let gains = Gains::new(bundle.settings(), header.quality);
         let m = bundle.settings().latent_channels;
         let columns = (header.width as usize).div_ceil(PATCH);
@@ -159,98 +239,73 @@ impl<'a> Decoder<'a> {
         Ok(latents)
     }
 
-    /// Runs the synthesis transform; alpha samples, if any, are opaque.
+    /// Runs the synthesis transform; alpha samples, if any, become opaque.
     fn synthesise(
         &mut self,
         header: &Header,
-        format: PixelFormat,
+        picture: PictureMut<'_>,
         latents: &[i16],
-    ) -> Result<Vec<u8>, DecodeError> {
+    ) -> Result<(), DecodeError> {
         let program = self.bundle.synthesis()?;
         let m = self.bundle.settings().latent_channels;
         let (width, height) = (header.width as usize, header.height as usize);
         let size = Size { height: height.div_ceil(PATCH), width: width.div_ceil(PATCH) };
         let row_len = size.width * m;
-        let source = |_input: usize, y: usize, row: RowMut<'_>| {
-            if let RowMut::I16(row) = row {
-                row.copy_from_slice(&latents[y * row_len..][..row_len]);
-            }
-        };
-        let channels = format.channels();
-        let mut data = vec![255; width * height * channels];
-        let bands = split_rows(&mut data, width * channels, size.height, self.executors.len());
-        let work = |executor: &mut Executor, (units, out): (Range<usize>, &mut [u8])| {
+        let gray = header.colour == Colour::Gray8;
+        let bands = split_rows(picture, size.height, self.executors.len());
+        let work = |executor: &mut Executor, (units, out): (Range<usize>, PictureMut<'_>)| {
             let first = units.start * PATCH;
-            let mut source = |input: usize, y: usize, row: RowMut<'_>| source(input, y, row);
+            let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
+                if let RowMut::I16(row) = row {
+                    row.copy_from_slice(&latents[y * row_len..][..row_len]);
+                }
+            };
+            let mut writer = RowWriter::new(out, gray);
             let mut sink = |_output: usize, y: usize, row: RowRef<'_>| {
-                let start = (y - first) * width * channels;
-                if let (RowRef::U8(row), Some(out)) =
-                    (row, out.get_mut(start..start + width * channels))
-                {
-                    store_row(&row[..width * 3], format, out);
+                if let RowRef::U8(row) = row {
+                    writer.write(y - first, row);
                 }
             };
             executor.run_units(program, size, units, &mut source, &mut sink)
         };
         parallel::zip(&mut self.executors, bands, work)?;
-        Ok(data)
+        Ok(())
     }
 }
 
 /// Cuts the picture's rows into bands of whole latent rows, one for each executor.
 fn split_rows(
-    mut data: &mut [u8],
-    row_len: usize,
+    mut picture: PictureMut<'_>,
     units: usize,
     bands: usize,
-) -> Vec<(Range<usize>, &mut [u8])> {
+) -> Vec<(Range<usize>, PictureMut<'_>)> {
     let bands = bands.clamp(1, units.max(1));
     let mut out = Vec::with_capacity(bands);
     for band in 0..bands {
         let range = units * band / bands..units * (band + 1) / bands;
-        let len = (range.len() * PATCH * row_len).min(data.len());
-        let (own, rest) = core::mem::take(&mut data).split_at_mut(len);
+        let (own, rest) = picture.split(range.len() * PATCH);
         out.push((range, own));
-        data = rest;
+        picture = rest;
     }
     out
-}
-
-/// Writes one RGB row in the picture's format, leaving alpha alone.
-fn store_row(rgb: &[u8], format: PixelFormat, out: &mut [u8]) {
-    if format == PixelFormat::Rgb8 {
-        out.copy_from_slice(rgb);
-        return;
-    }
-    for (rgb, out) in rgb.chunks_exact(3).zip(out.chunks_exact_mut(format.channels())) {
-        if format.is_gray() {
-            let sum = u16::from(rgb[0]) + 2 * u16::from(rgb[1]) + u16::from(rgb[2]);
-            out[0] = ((sum + 2) / 4) as u8;
-        } else {
-            out[..3].copy_from_slice(rgb);
-        }
-    }
 }
 
 /// Decodes the alpha chunks into the last sample of each pixel.
 fn fill_alpha(
     header: &Header,
-    format: PixelFormat,
     chunks: &[Chunk<'_>],
     lenient: bool,
     damaged: &mut Vec<ChunkId>,
-    data: &mut [u8],
+    picture: &mut PictureMut<'_>,
 ) -> Result<(), DecodeError> {
     let width = header.width as usize;
-    let channels = format.channels();
     for chunk in chunks.iter().filter(|c| c.id.kind == ChunkKind::Alpha) {
         let rows = header.band_rows(chunk.id.band);
         let mut plane = vec![0; rows.len() * width];
         match decode_plane(chunk.payload, width, rows.len(), &mut plane) {
             Ok(()) => {
-                let start = rows.start as usize * width * channels;
-                let pixels = data[start..].chunks_exact_mut(channels);
-                pixels.zip(plane).for_each(|(pixel, alpha)| pixel[channels - 1] = alpha);
+                let rows = rows.start as usize..rows.end as usize;
+                rows.zip(plane.chunks_exact(width)).for_each(|(y, row)| picture.set_alpha(y, row));
             }
             Err(_) if lenient => damaged.push(chunk.id),
             Err(e) => {

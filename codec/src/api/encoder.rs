@@ -3,11 +3,14 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{EncodeError, Picture};
+use super::frame::{PictureRef, check_size};
+use super::lines::Lines;
+use super::stream::{EncodeStream, Parts};
+use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
-use crate::engine::{Executor, RowMut, Size, run_banded};
+use crate::engine::{Executor, Program, RowMut, run_banded};
 use crate::entropy::encode_plane;
-use crate::format::{Chunk, ChunkKind, ChunkWriter, Header, Metadata, QUALITY_MAX};
+use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata, QUALITY_MAX};
 use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
 use crate::parallel;
 
@@ -47,6 +50,10 @@ impl Default for EncodeOptions<'_> {
 pub struct Encoder<'a> {
     bundle: &'a Bundle<'a>,
     executors: Vec<Executor>,
+    /// Runs the analysis transform of streams, while the others run the entropy model.
+    front: Executor,
+    /// Analysis programs folded for other lines than RGB; made when first needed.
+    folded: Vec<(Lines, Program<'a>)>,
 }
 
 impl<'a> Encoder<'a> {
@@ -58,41 +65,27 @@ impl<'a> Encoder<'a> {
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, EncodeError> {
         bundle.analysis()?;
         bundle.hyper_analysis()?;
-        Ok(Encoder { bundle, executors: parallel::executors(threads) })
+        let (executors, front) = (parallel::executors(threads), Executor::new());
+        Ok(Encoder { bundle, executors, front, folded: Vec::new() })
     }
 
-    /// Encodes a picture to a whole file.
+    /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
     ///
     /// # Errors
     /// Options out of range, a target that cannot be reached, metadata too long.
-    pub fn encode(
+    pub fn encode<'p>(
         &mut self,
-        picture: &Picture,
+        picture: impl Into<PictureRef<'p>>,
         options: &EncodeOptions<'_>,
     ) -> Result<Vec<u8>, EncodeError> {
-        let rows = options.chunk_rows;
-        if rows == 0 || !rows.is_multiple_of(64) || rows > 65536 {
-            return Err(EncodeError::ChunkRows(rows));
-        }
-        if !(0.0..=100.0).contains(&options.quality) {
-            return Err(EncodeError::Quality(options.quality.to_bits()));
-        }
-        let mut header = Header {
-            width: picture.width(),
-            height: picture.height(),
-            colour: picture.format().colour(),
-            alpha: picture.format().has_alpha(),
-            // Rounded by hand: `f32::round` needs std. The product is within 0..=10000.
-            quality: (options.quality * 100.0 + 0.5) as u16,
-            chunk_units: rows / 64,
-            latent_space: self.bundle.latent_space(),
-        };
-        let latents = self.analyse(picture)?;
-        let alpha = alpha_chunks(picture, &header)?;
+        let picture = picture.into();
+        let mut header =
+            self.header((picture.width(), picture.height()), picture.format(), options)?;
         let Some(Target::Bytes(target)) = options.target else {
-            let payloads = self.code(&header, &latents)?;
-            return assemble(&header, &options.metadata, &payloads, &alpha);
+            return self.encode_at(&picture, &header, options);
         };
+        let latents = self.analyse(&picture)?;
+        let alpha = alpha_chunks(&picture, &header)?;
         // Prices leave out what the coder's states cost, some bytes a chunk: what a trial exceeds the target by is
         // taken off the budget of the next.
         let mut budget = target;
@@ -110,16 +103,124 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Starts a picture that arrives in bands of rows. The work is done on the caller's thread, whatever the number
+    /// of threads of the encoder; memory does not grow with the height.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let model = std::fs::read("photo.pinm")?;
+    /// # let bundle = pinhole::Bundle::parse(&model)?;
+    /// use pinhole::{EncodeOptions, Encoder, FrameFormat, PictureRef, YuvSpace};
+    ///
+    /// let format = FrameFormat::Nv12(YuvSpace::default());
+    /// let mut encoder = Encoder::new(&bundle, 1)?;
+    /// let mut stream = encoder.stream(640, 480, format, &EncodeOptions::default())?;
+    /// let mut file = Vec::new();
+    /// for _ in 0..480 / 16 {
+    ///     // Sixteen rows from the sensor: luma, then half as many rows of chroma.
+    ///     let rows = vec![128; 640 * 16 + 640 * 8];
+    ///     stream.push_rows(PictureRef::contiguous(640, 16, format, &rows)?, &mut file)?;
+    ///     // `file` may be sent and cleared here.
+    /// }
+    /// stream.finish()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Sides or options out of range, metadata too long, and [`EncodeError::TargetNeedsPicture`] for a target size.
+    pub fn stream(
+        &mut self,
+        width: u32,
+        height: u32,
+        format: FrameFormat,
+        options: &EncodeOptions<'_>,
+    ) -> Result<EncodeStream<'_, 'a>, EncodeError> {
+        if options.target.is_some() {
+            return Err(EncodeError::TargetNeedsPicture);
+        }
+        let header = self.header((width, height), format, options)?;
+        let head = header.write(&options.metadata)?;
+        let bundle = self.bundle;
+        let lines = self.prepare(format)?;
+        let analysis = (lines, program(&self.folded, bundle, lines)?);
+        let Some(coder) = self.executors.first_mut() else { return Err(EncodeError::Broken) };
+        let parts = Parts { bundle, analysis, executors: [&mut self.front, coder] };
+        EncodeStream::new(parts, header, format, head)
+    }
+
+    /// The lines to give for a format; folds the program for them if that was not done yet.
+    fn prepare(&mut self, format: FrameFormat) -> Result<Lines, EncodeError> {
+        let lines = Lines::of(format);
+        if lines == Lines::Rgb || self.folded.iter().any(|(own, _)| *own == lines) {
+            return Ok(lines);
+        }
+        // A program that cannot be folded gets RGB rows.
+        let Some(program) = lines.program(self.bundle.analysis()?) else { return Ok(Lines::Rgb) };
+        self.folded.push((lines, program));
+        Ok(lines)
+    }
+
+    /// The header of a picture; checks the options.
+    fn header(
+        &self,
+        (width, height): (u32, u32),
+        format: FrameFormat,
+        options: &EncodeOptions<'_>,
+    ) -> Result<Header, EncodeError> {
+        check_size(width, height)?;
+        format.check_bits()?;
+        let rows = options.chunk_rows;
+        if rows == 0 || !rows.is_multiple_of(64) || rows > 65536 {
+            return Err(EncodeError::ChunkRows(rows));
+        }
+        if !(0.0..=100.0).contains(&options.quality) {
+            return Err(EncodeError::Quality(options.quality.to_bits()));
+        }
+        Ok(Header {
+            width,
+            height,
+            colour: if format.is_gray() { Colour::Gray8 } else { Colour::Rgb8 },
+            alpha: format.has_alpha(),
+            // Rounded by hand: `f32::round` needs std. The product is within 0..=10000.
+            quality: (options.quality * 100.0 + 0.5) as u16,
+            chunk_units: rows / 64,
+            latent_space: self.bundle.latent_space(),
+        })
+    }
+
+    /// Encodes at the header's quality: with one thread as a stream of one band, else the bands of the transform and
+    /// then the chunks in parallel. The bytes are the same.
+    fn encode_at(
+        &mut self,
+        picture: &PictureRef<'_>,
+        header: &Header,
+        options: &EncodeOptions<'_>,
+    ) -> Result<Vec<u8>, EncodeError> {
+        if self.executors.len() > 1 {
+            let latents = self.analyse(picture)?;
+            let payloads = self.code(header, &latents)?;
+            return assemble(header, &options.metadata, &payloads, &alpha_chunks(picture, header)?);
+        }
+        let mut file = Vec::new();
+        let mut stream =
+            self.stream(picture.width(), picture.height(), picture.format(), options)?;
+        stream.push_rows(*picture, &mut file)?;
+        stream.finish()?;
+        Ok(file)
+    }
+
     /// Latents of the whole picture, `[rows][columns][M]`.
-    fn analyse(&mut self, picture: &Picture) -> Result<Vec<i16>, EncodeError> {
-        let program = self.bundle.analysis()?;
-        let cover = |side: u32| (side as usize).next_multiple_of(PATCH);
-        let size = Size { height: cover(picture.height()), width: cover(picture.width()) };
-        let positions = (size.height / PATCH) * (size.width / PATCH);
+    fn analyse(&mut self, picture: &PictureRef<'_>) -> Result<Vec<i16>, EncodeError> {
+        let lines = self.prepare(picture.format())?;
+        let program = program(&self.folded, self.bundle, lines)?;
+        let size = lines.size(picture.width(), picture.height());
+        let cover = |side: u32| (side as usize).div_ceil(PATCH);
+        let positions = cover(picture.height()) * cover(picture.width());
         let mut latents = vec![0; positions * self.bundle.settings().latent_channels];
         let source = |_input: usize, y: usize, row: RowMut<'_>| {
             if let RowMut::U8(row) = row {
-                picture.rgb_row(y, row);
+                lines.fill(picture, y, row);
             }
         };
         let outputs = &mut [RowMut::I16(&mut latents)];
@@ -192,6 +293,18 @@ impl<'a> Encoder<'a> {
     }
 }
 
+/// The analysis program that reads these lines.
+fn program<'e, 'a>(
+    folded: &'e [(Lines, Program<'a>)],
+    bundle: &'a Bundle<'a>,
+    lines: Lines,
+) -> Result<&'e Program<'a>, EncodeError> {
+    match folded.iter().find(|(own, _)| *own == lines) {
+        Some((_, program)) => Ok(program),
+        None => Ok(bundle.analysis()?),
+    }
+}
+
 /// Latent rows of a band and its size.
 pub(super) fn band_geometry(header: &Header, band: u16) -> (core::ops::Range<usize>, Geometry) {
     let rows = header.band_rows(band);
@@ -201,17 +314,18 @@ pub(super) fn band_geometry(header: &Header, band: u16) -> (core::ops::Range<usi
 }
 
 /// Payloads of the alpha chunks, one a band; none without alpha.
-fn alpha_chunks(picture: &Picture, header: &Header) -> Result<Vec<Vec<u8>>, EncodeError> {
+fn alpha_chunks(picture: &PictureRef<'_>, header: &Header) -> Result<Vec<Vec<u8>>, EncodeError> {
     if !header.alpha {
         return Ok(Vec::new());
     }
     let width = header.width as usize;
+    let mut plane = Vec::new();
     (0..header.bands())
         .map(|band| {
             let rows = header.band_rows(band);
-            let rows = rows.start as usize..rows.end as usize;
-            let height = rows.len();
-            Ok(encode_plane(&picture.alpha_rows(rows), width, height, width)?)
+            plane.clear();
+            rows.clone().for_each(|y| picture.alpha_row(y as usize, &mut plane));
+            Ok(encode_plane(&plane, width, rows.len(), width)?)
         })
         .collect()
 }

@@ -25,6 +25,46 @@ pub enum EncodeError {
         /// Bytes given.
         available: usize,
     },
+    /// A picture of another number of planes than its format has.
+    Planes {
+        /// Planes of the format.
+        needed: usize,
+        /// Planes given.
+        given: usize,
+    },
+    /// Rows of a plane start closer together than they are long.
+    Stride {
+        /// The plane, from 0.
+        plane: usize,
+        /// Bytes from row to row.
+        stride: usize,
+        /// Bytes of a row.
+        needed: usize,
+    },
+    /// Deep grey samples must have 8..=16 bits.
+    Bits(u8),
+    /// A target size needs the whole picture; a stream of rows takes a quality only.
+    TargetNeedsPicture,
+    /// Rows of another width or format than the stream's.
+    OtherRows,
+    /// More rows than the picture has.
+    TooManyRows {
+        /// Rows of the picture.
+        height: u32,
+        /// Rows pushed, these included.
+        pushed: u64,
+    },
+    /// An odd number of 4:2:0 rows that are not the picture's last: half a row of chroma.
+    OddRows(u32),
+    /// The stream was finished before the picture's last row.
+    MissingRows {
+        /// Rows of the picture.
+        height: u32,
+        /// Rows pushed.
+        pushed: u32,
+    },
+    /// The stream of rows failed before and cannot go on.
+    Broken,
     /// Quality outside 0..=100 (or not a number), as its bits.
     Quality(u32),
     /// Chunk rows must be a multiple of 64, 64..=65536.
@@ -60,6 +100,13 @@ pub enum DecodeError {
         pixels: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The picture to decode into has another size than the stream's.
+    OtherSize {
+        /// Width and height of the stream's picture.
+        stream: (u32, u32),
+        /// Width and height of the caller's.
+        picture: (u32, u32),
     },
     /// The stream was made for another latent space than the bundle's.
     WrongModel {
@@ -105,6 +152,27 @@ impl fmt::Display for EncodeError {
             Self::Buffer { needed, available } => {
                 write!(f, "{available} bytes of samples where {needed} are needed")
             }
+            Self::Planes { needed, given } => {
+                write!(f, "a picture of {given} planes in a format of {needed}")
+            }
+            Self::Stride { plane, stride, needed } => {
+                write!(f, "plane {plane}: a stride of {stride} bytes for rows of {needed}")
+            }
+            Self::Bits(bits) => write!(f, "grey samples of {bits} bits: must be 8 to 16"),
+            Self::TargetNeedsPicture => {
+                write!(f, "a target size needs the whole picture: give rows a quality")
+            }
+            Self::OtherRows => write!(f, "rows of another width or format than the stream's"),
+            Self::TooManyRows { height, pushed } => {
+                write!(f, "{pushed} rows pushed of a picture of {height}")
+            }
+            Self::OddRows(rows) => {
+                write!(f, "{rows} rows of 4:2:0: must be even but for the picture's last")
+            }
+            Self::MissingRows { height, pushed } => {
+                write!(f, "only {pushed} rows pushed of a picture of {height}")
+            }
+            Self::Broken => write!(f, "the stream of rows failed before"),
             Self::Quality(bits) => {
                 write!(f, "quality {} is not within 0 to 100", f32::from_bits(*bits))
             }
@@ -129,6 +197,9 @@ impl fmt::Display for DecodeError {
             Self::Format(e) => e.fmt(f),
             Self::TooManyPixels { pixels, limit } => {
                 write!(f, "{pixels} pixels are more than the limit of {limit}")
+            }
+            Self::OtherSize { stream: (w, h), picture: (width, height) } => {
+                write!(f, "a picture of {w}x{h} pixels does not go into {width}x{height}")
             }
             Self::WrongModel { stream, bundle } => {
                 write!(f, "made for latent space {}, the model has {}", Hex(stream), Hex(bundle))

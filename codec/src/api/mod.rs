@@ -1,11 +1,20 @@
 //! The public types: pictures, options, encoder and decoder.
 
 mod decoder;
+mod display;
 mod encoder;
 mod error;
+mod frame;
+mod lines;
 mod picture;
+mod stream;
+mod yuv;
 
-pub use decoder::{DecodeOptions, Decoded, Decoder};
+pub use decoder::{DecodeOptions, Decoded, DecodedInto, Decoder};
+pub use display::{PictureMut, PlaneMut};
 pub use encoder::{EncodeOptions, Encoder, Target};
 pub use error::{DecodeError, EncodeError};
+pub use frame::{FrameFormat, PictureRef, Plane};
 pub use picture::{Picture, PixelFormat};
+pub use stream::EncodeStream;
+pub use yuv::{YuvMatrix, YuvRange, YuvSpace};

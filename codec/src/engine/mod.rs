@@ -59,6 +59,7 @@ pub use bands::run_banded;
 pub use builder::{ConvSpec, DepthwiseSpec, ProgramBuilder};
 pub use error::{ProgramError, RunError};
 pub use kernels::{Isa, Kernels};
+pub(crate) use program::Cells;
 pub use program::{Program, TensorId};
 pub use stream::{Executor, RowSink, RowSource, Run};
 pub use tensor::{DType, RowMut, RowRef, Size, Tensor, TensorData, TensorInfo};

@@ -1,4 +1,5 @@
 //! A tiny bundle with fixed pseudo-random weights, so that the codec's machinery is tested without a trained model.
+#![allow(dead_code, reason = "not every test needs every bundle")]
 
 use pinhole::bundle::{BundleBuilder, Settings, Tag};
 use pinhole::engine::requant::Bounds;
@@ -101,6 +102,17 @@ fn analysis() -> Vec<u8> {
     t.finish(&[x])
 }
 
+/// The same size in other steps: the first layer reads patches of 4×4.
+fn other_analysis() -> Vec<u8> {
+    let mut t = Toy::new(1);
+    let x = t.program.input(DType::U8, 3, 0).unwrap();
+    let x = t.program.space_to_depth(x, 4).unwrap();
+    let x = t.conv(x, (48, 8), 128, DType::I16, 2.0);
+    let x = t.program.space_to_depth(x, 4).unwrap();
+    let x = t.conv(x, (128, M), 0, DType::I16, 0.5);
+    t.finish(&[x])
+}
+
 fn synthesis() -> Vec<u8> {
     let mut t = Toy::new(2);
     let x = t.program.input(DType::I16, M, 0).unwrap();
@@ -181,6 +193,15 @@ fn tables(count: usize, widest: f64) -> Vec<u8> {
 
 /// The toy bundle's bytes.
 pub(crate) fn toy_bundle() -> Vec<u8> {
+    bundle(analysis())
+}
+
+/// The same with an analysis program that only takes RGB.
+pub(crate) fn unfoldable_bundle() -> Vec<u8> {
+    bundle(other_analysis())
+}
+
+fn bundle(analysis: Vec<u8>) -> Vec<u8> {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
     let settings =
         Settings { latent_channels: M, hyper_channels: Z, skip_below: 1, gain_knots: knots };
@@ -188,7 +209,7 @@ pub(crate) fn toy_bundle() -> Vec<u8> {
     bundle
         .section(Tag::MANIFEST, br#"{"name":"toy"}"#.to_vec())
         .section(Tag::SETTINGS, settings.to_bytes())
-        .section(Tag::ANALYSIS, analysis())
+        .section(Tag::ANALYSIS, analysis)
         .section(Tag::SYNTHESIS, synthesis())
         .section(Tag::HYPER_ANALYSIS, hyper_analysis())
         .section(Tag::HYPER_SYNTHESIS, hyper_synthesis())

@@ -30,6 +30,7 @@
 //! | 36..40, 40..44, 44..48 | offsets of weights (or table), biases (i32), scales (f32), u32; 0 where unused |
 //! | 48..64 | zero |
 
+mod fold;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use alloc::vec::Vec;
 
 use super::op::Op;
 use super::{DType, ProgramError, TensorInfo};
+pub(crate) use fold::Cells;
 use record::{Record, dtype_and_zero, in_range, take, u16_at, u32_at};
 
 /// Number of a tensor in a program.

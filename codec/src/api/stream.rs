@@ -1,0 +1,244 @@
+//! Pictures to streams, a band of rows at a time.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::encoder::{PATCH, band_geometry};
+use super::frame::PictureRef;
+use super::lines::Lines;
+use super::{EncodeError, FrameFormat};
+use crate::bundle::Bundle;
+use crate::engine::{Executor, Program, RowMut, RowRef, Run};
+use crate::entropy::encode_plane;
+use crate::format::{Chunk, ChunkKind, ChunkWriter, Header};
+use crate::latent::{ChunkEncoder, Gains, scale_row};
+
+/// Encodes one picture that arrives in bands of rows; see [`Encoder::stream`](super::Encoder::stream).
+///
+/// Bands may have any height, and all formats but 4:2:0 any parity; the bytes are those of
+/// [`Encoder::encode`](super::Encoder::encode) whatever the bands. It holds at most the rows of one step of the
+/// analysis transform (16), the rings of that transform, and the latents and alpha of one chunk.
+#[derive(Debug)]
+pub struct EncodeStream<'e, 'a> {
+    header: Header,
+    format: FrameFormat,
+    lines: Lines,
+    /// Header and metadata until they are given out.
+    head: Vec<u8>,
+    writer: ChunkWriter,
+    run: Run<'e, 'a>,
+    coder: ChunkEncoder<'a>,
+    executor: &'e mut Executor,
+    gains: Gains,
+    /// Latents of a picture row of positions.
+    row_len: usize,
+    /// Rows given so far, and those of them that the transform has taken.
+    pushed: u32,
+    held: Held,
+    /// Gained latents and alpha that wait for their chunk to be whole.
+    latents: Vec<i16>,
+    alpha: Vec<u8>,
+    /// An earlier push failed half-way.
+    broken: bool,
+}
+
+/// Lines that were given and not yet taken, as the program reads them.
+#[derive(Debug, Default)]
+struct Held {
+    lines: Range<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Held {
+    fn line(&self, y: usize, len: usize) -> Option<&[u8]> {
+        let index = y.checked_sub(self.lines.start).filter(|_| y < self.lines.end)?;
+        self.bytes.get(index * len..(index + 1) * len)
+    }
+}
+
+/// What a stream needs from its encoder.
+pub(super) struct Parts<'e, 'a> {
+    pub(super) bundle: &'a Bundle<'a>,
+    /// The analysis program and the lines it reads.
+    pub(super) analysis: (Lines, &'e Program<'a>),
+    /// One for the transform, one for the entropy model: their runs interleave.
+    pub(super) executors: [&'e mut Executor; 2],
+}
+
+impl<'e, 'a> EncodeStream<'e, 'a> {
+    /// A stream with everything but its rows; `head` is the file's beginning.
+    pub(super) fn new(
+        parts: Parts<'e, 'a>,
+        header: Header,
+        format: FrameFormat,
+        head: Vec<u8>,
+    ) -> Result<Self, EncodeError> {
+        let Parts { bundle, analysis: (lines, analysis), executors: [front, executor] } = parts;
+        let size = lines.size(header.width, header.height);
+        let run = front.start(analysis, size, 0..size.height / analysis.unit())?;
+        let m = bundle.settings().latent_channels;
+        let row_len = (header.width as usize).div_ceil(PATCH) * m;
+        // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
+        let (_, chunk) = band_geometry(&header, 0);
+        let rows = chunk.rows + lines.side() * analysis.unit() / PATCH;
+        let mut latents = Vec::new();
+        // Without the memory now, it may still be there when it is needed.
+        let _ = latents.try_reserve_exact(rows.saturating_sub(1).saturating_mul(row_len));
+        Ok(EncodeStream {
+            header,
+            format,
+            lines,
+            head,
+            writer: ChunkWriter::new(&header),
+            run,
+            coder: ChunkEncoder::new(bundle),
+            executor,
+            gains: Gains::new(bundle.settings(), header.quality),
+            row_len,
+            pushed: 0,
+            held: Held::default(),
+            latents,
+            alpha: Vec::new(),
+            broken: false,
+        })
+    }
+
+    /// Rows pushed so far.
+    pub fn rows_pushed(&self) -> u32 {
+        self.pushed
+    }
+
+    /// Takes the next rows, a picture of the stream's width and format and of any height (even for 4:2:0, but for the
+    /// last rows of the picture), and appends to `out` what is ready: header and metadata at first, then whole
+    /// chunks. After the last row the file is complete.
+    ///
+    /// # Errors
+    /// [`EncodeError::OtherRows`], [`EncodeError::TooManyRows`] and [`EncodeError::OddRows`] change nothing: the call
+    /// may be repeated with other rows. After any other error the stream is lost.
+    pub fn push_rows<'p>(
+        &mut self,
+        rows: impl Into<PictureRef<'p>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let rows = rows.into();
+        let height = self.header.height;
+        if rows.width() != self.header.width || rows.format() != self.format {
+            return Err(EncodeError::OtherRows);
+        }
+        let end = u64::from(self.pushed) + u64::from(rows.height());
+        if end > u64::from(height) {
+            return Err(EncodeError::TooManyRows { height, pushed: end });
+        }
+        let last = end == u64::from(height);
+        if self.format.is_subsampled() && rows.height() % 2 == 1 && !last {
+            return Err(EncodeError::OddRows(rows.height()));
+        }
+        if self.broken {
+            return Err(EncodeError::Broken);
+        }
+        self.broken = true;
+        out.append(&mut self.head);
+        self.head = Vec::new();
+        let first = self.pushed;
+        self.pushed = end as u32;
+        self.advance(&rows, first, last, out)?;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Checks that the whole picture was pushed.
+    ///
+    /// # Errors
+    /// [`EncodeError::MissingRows`], or [`EncodeError::Broken`] after an error.
+    pub fn finish(self) -> Result<(), EncodeError> {
+        let Header { height, .. } = self.header;
+        match (self.broken, self.pushed) {
+            (true, _) => Err(EncodeError::Broken),
+            (_, pushed) if pushed < height => Err(EncodeError::MissingRows { height, pushed }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the transform as far as the rows suffice, codes the chunks that are whole, and keeps the remaining rows.
+    fn advance(
+        &mut self,
+        rows: &PictureRef<'_>,
+        first: u32,
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let lines = self.lines;
+        // Lines of the band: bands of 4:2:0 start with even rows. Formats with alpha have a line for each row.
+        let first = first as usize / lines.side();
+        let end = first + (rows.height() as usize).div_ceil(lines.side());
+        // Below the picture its last line repeats.
+        let available = if last { usize::MAX } else { end };
+        let mut taken = first;
+        while !self.run.is_done() && self.run.next_input_rows(0).end <= available {
+            let (held, alpha) = (&self.held, &mut self.alpha);
+            let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
+                let RowMut::U8(row) = row else { return };
+                match held.line(y, row.len()) {
+                    Some(line) => row.copy_from_slice(line),
+                    None => {
+                        lines.fill(rows, y.saturating_sub(first), row);
+                        if y < end {
+                            rows.alpha_row(y.saturating_sub(first), alpha);
+                            taken = y + 1;
+                        }
+                    }
+                }
+            };
+            let (latents, gains) = (&mut self.latents, &self.gains);
+            let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
+                if let RowRef::I16(row) = row {
+                    let start = latents.len();
+                    latents.resize(start + row.len(), 0);
+                    scale_row(row, &gains.forward, &mut latents[start..]);
+                }
+            };
+            self.run.step(&mut source, &mut sink)?;
+            self.code(out)?;
+        }
+        if last {
+            return Ok(());
+        }
+        if taken > first || self.held.lines.is_empty() {
+            // A step takes all that was held.
+            self.held.lines = taken..taken;
+            self.held.bytes.clear();
+        }
+        let len = lines.line_len(self.header.width);
+        for y in taken..end {
+            let start = self.held.bytes.len();
+            self.held.bytes.resize(start + len, 0);
+            lines.fill(rows, y - first, &mut self.held.bytes[start..]);
+            rows.alpha_row(y - first, &mut self.alpha);
+            self.held.lines.end = y + 1;
+        }
+        Ok(())
+    }
+
+    /// Codes the chunks whose latents are complete; their alpha is, too.
+    fn code(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        while let Some(id) = self.writer.next_id() {
+            let (_, geometry) = band_geometry(&self.header, id.band);
+            let len = geometry.rows.saturating_mul(self.row_len);
+            if self.latents.len() < len {
+                break;
+            }
+            let payload = self.coder.encode(self.executor, geometry, &self.latents[..len])?;
+            self.writer.write(Chunk { id, payload: &payload }, out)?;
+            self.latents.drain(..len);
+            if let Some(id) = self.writer.next_id().filter(|id| id.kind == ChunkKind::Alpha) {
+                let width = self.header.width as usize;
+                let height = self.header.band_rows(id.band).len();
+                let len = (width * height).min(self.alpha.len());
+                let payload = encode_plane(&self.alpha[..len], width, height, width)?;
+                self.writer.write(Chunk { id, payload: &payload }, out)?;
+                self.alpha.drain(..len);
+            }
+        }
+        Ok(())
+    }
+}
