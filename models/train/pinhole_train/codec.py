@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .bases import haar_step, patch_transform
+from .config import Shape
 from .layers import Depthwise, Grid, Pointwise, ResidualBlock, depth_to_space, round_ste, space_to_depth
 from .rate import LogisticMixture, gaussian_bits
 
@@ -45,13 +46,16 @@ class Compress(nn.Module):
 class Analysis(nn.Module):
     """Picture (n, 3, H, W) in [-2, 2) to latents (n, M, H/16, W/16)."""
 
-    def __init__(self, latents: int, hidden: int, blocks: int):
+    def __init__(self, shape: Shape):
         super().__init__()
+        latents = shape.latents
         matrix, labels = patch_transform()
         self.patches = Pointwise(192, 192, Grid("int16", TRUNK_STEP), precise=True)
-        self.blocks = nn.Sequential(*[ResidualBlock(192, hidden, TRUNK_STEP) for _ in range(blocks)])
+        self.blocks = nn.Sequential(
+            *[ResidualBlock(192, shape.analysis_hidden, TRUNK_STEP) for _ in range(shape.analysis_blocks)]
+        )
         self.down = Pointwise(768, latents, Grid("int16", LATENT_STEP), precise=True)
-        self.last = ResidualBlock(latents, latents, LATENT_STEP)
+        self.last = ResidualBlock(latents, shape.latent_hidden or latents, LATENT_STEP)
         with torch.no_grad():
             self.patches.weight.copy_(torch.tensor(matrix[:, :, None, None]))
             self.down.weight.copy_(torch.tensor(haar_step(labels, latents)[:, :, None, None]))
@@ -64,19 +68,24 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     """Latents (n, M, h, w) to picture (n, 3, 16h, 16w)."""
 
-    def __init__(self, latents: int, hidden: int, blocks: int):
+    def __init__(self, shape: Shape):
         super().__init__()
+        latents = shape.latents
         matrix, labels = patch_transform()
-        self.first = ResidualBlock(latents, latents, LATENT_STEP)
+        self.low = nn.Sequential(
+            *[ResidualBlock(latents, shape.synthesis_low_hidden or latents, LATENT_STEP) for _ in range(shape.synthesis_low_blocks)]
+        )
         self.up = Pointwise(latents, 768, Grid("int16", TRUNK_STEP), precise=True)
-        self.blocks = nn.Sequential(*[ResidualBlock(192, hidden, TRUNK_STEP) for _ in range(blocks)])
+        self.blocks = nn.Sequential(
+            *[ResidualBlock(192, shape.synthesis_hidden, TRUNK_STEP) for _ in range(shape.synthesis_blocks)]
+        )
         self.patches = Pointwise(192, 192, Grid("int8", 1 / PIXEL_UNIT), precise=True)
         with torch.no_grad():
             self.patches.weight.copy_(torch.tensor(matrix.T[:, :, None, None]))
             self.up.weight.copy_(torch.tensor(haar_step(labels, latents).T[:, :, None, None]))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        trunk = depth_to_space(self.up(self.first(latents)), 2)
+        trunk = depth_to_space(self.up(self.low(latents)), 2)
         return depth_to_space(self.patches(self.blocks(trunk)), 8)
 
 
@@ -96,14 +105,14 @@ class HyperAnalysis(nn.Module):
 
 
 class HyperSynthesis(nn.Module):
-    """Hyper-latents (n, Z, a, b) to features (n, width, 4a, 4b)."""
+    """Hyper-latents (n, Z, a, b) to features (n, outputs, 4a, 4b)."""
 
-    def __init__(self, width: int, hyper: int, features: Grid):
+    def __init__(self, width: int, hyper: int, outputs: int, features: Grid):
         super().__init__()
         self.up1 = Pointwise(hyper, 4 * width, Grid("relu8"))
         self.mix1 = Depthwise(width, 3, Grid("int8"))
-        self.up2 = Pointwise(width, 4 * width, Grid("relu8"))
-        self.mix2 = Depthwise(width, 3, features)
+        self.up2 = Pointwise(width, 4 * outputs, Grid("relu8"))
+        self.mix2 = Depthwise(outputs, 3, features)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         x = self.mix1(depth_to_space(self.up1(z), 2))
@@ -179,16 +188,17 @@ def uncheckerboard(packed: torch.Tensor, parity: int) -> torch.Tensor:
 class Codec(nn.Module):
     """Everything that is trained in the rate-distortion stage."""
 
-    def __init__(self, shape, lambda_range: tuple[float, float]):
+    def __init__(self, shape: Shape, lambda_range: tuple[float, float]):
         super().__init__()
         self.shape = shape
         m, f, z = shape.latents, shape.entropy_width, shape.hyper_latents
-        self.analysis = Analysis(m, shape.analysis_hidden, shape.analysis_blocks)
-        self.synthesis = Synthesis(m, shape.synthesis_hidden, shape.synthesis_blocks)
-        self.hyper_analysis = HyperAnalysis(m, f, z)
+        w = shape.hyper_width or f
+        self.analysis = Analysis(shape)
+        self.synthesis = Synthesis(shape)
+        self.hyper_analysis = HyperAnalysis(m, w, z)
         # The second predictor reads both side by side: one grid, so that its int8 weights fit both.
         features = Grid("int8")
-        self.hyper_synthesis = HyperSynthesis(f, z, features)
+        self.hyper_synthesis = HyperSynthesis(w, z, f, features)
         self.context = Context(m, f, features)
         self.first = Parameters(f, shape.parameter_width, m)
         self.second = Parameters(2 * f, shape.parameter_width, m)
@@ -240,16 +250,17 @@ class Codec(nn.Module):
         return round_ste(residual) + mean, bits.sum((2, 3))
 
 
-def kmacs_per_pixel(shape) -> tuple[float, float]:
+def kmacs_per_pixel(shape: Shape) -> tuple[float, float]:
     """Thousand multiply-accumulates per pixel of encoding and of decoding (entropy model included)."""
     m, f, z, p = shape.latents, shape.entropy_width, shape.hyper_latents, shape.parameter_width
+    w = shape.hyper_width or f
     block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
-    analysis = 192 * 192 / 64 + shape.analysis_blocks * block(192, shape.analysis_hidden, 64) + 768 * m / 256
-    analysis += block(m, m, 256)
-    synthesis = 192 * 192 / 64 + shape.synthesis_blocks * block(192, shape.synthesis_hidden, 64) + 768 * m / 256
-    synthesis += block(m, m, 256)
-    hyper_analysis = m * f / 256 + 4 * f * f / 1024 + 4 * f * z / 4096
-    shared = z * 4 * f / 4096 + 4 * f * f / 1024 + 9 * f / 1024 + 9 * f / 256
+    ends = 192 * 192 / 64 + 768 * m / 256
+    analysis = ends + shape.analysis_blocks * block(192, shape.analysis_hidden, 64) + block(m, shape.latent_hidden or m, 256)
+    synthesis = ends + shape.synthesis_blocks * block(192, shape.synthesis_hidden, 64)
+    synthesis += shape.synthesis_low_blocks * block(m, shape.synthesis_low_hidden or m, 256)
+    hyper_analysis = m * w / 256 + 4 * w * w / 1024 + 4 * w * z / 4096
+    shared = z * 4 * w / 4096 + 4 * w * f / 1024 + 9 * w / 1024 + 9 * f / 256
     shared += (f * p + 2 * p * m) / 512 + (m * f + 25 * f) / 256 + (2 * f * p + 2 * p * m) / 512
     return (analysis + hyper_analysis + shared) / 1000, (synthesis + shared) / 1000
 

@@ -13,11 +13,18 @@ class Shape:
     """Widths of the networks. See docs/models.md for what each costs and buys."""
 
     latents: int = 320
+    # Hidden units of the analysis block at 1/16; 0: as many as latents.
+    latent_hidden: int = 0
     hyper_latents: int = 64
+    # Width inside the hyper-transforms; 0: as `entropy_width`.
+    hyper_width: int = 0
     entropy_width: int = 192
     parameter_width: int = 256
     analysis_hidden: int = 192
     analysis_blocks: int = 3
+    # Blocks of the synthesis at 1/16, and their hidden units (0: as many as latents).
+    synthesis_low_blocks: int = 1
+    synthesis_low_hidden: int = 0
     synthesis_hidden: int = 256
     synthesis_blocks: int = 4
     gain_knots: int = 7
@@ -38,6 +45,8 @@ class Config:
     warmup: int = 200
     final_rate: float = 0.02
     lambda_range: tuple[float, float] = (6e-4, 0.4)
+    # How much more often qualities in the middle are drawn than those at the ends: 0 (alike) to below 1.
+    focus: float = 0.0
     start: str = ""
     quantise: bool = False
     perceptual: float = 0.0

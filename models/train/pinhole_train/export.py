@@ -53,7 +53,9 @@ def analysis(model: Codec) -> Graph:
 
 def synthesis(model: Codec) -> Graph:
     g, net = Graph("synthesis"), model.synthesis
-    x = g.block(g.input("latents", model.shape.latents), net.first)
+    x = g.input("latents", model.shape.latents)
+    for block in net.low:
+        x = g.block(x, block)
     x = g.depth_to_space(g.pointwise(x, net.up), 2)
     for block in net.blocks:
         x = g.block(x, block)

@@ -22,6 +22,7 @@ from .config import Config
 from .data import Crops, data_hash, find_pictures
 from .layers import enable_quantisation, equalise_branches, observe
 from .perceptual import border_error, ssimulacra2
+from .transplant import transplant
 
 log = logging.getLogger("pinhole_train")
 
@@ -29,6 +30,11 @@ log = logging.getLogger("pinhole_train")
 def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
     """The Lagrangian of a quality in [0, 1]."""
     return bounds[0] * (bounds[1] / bounds[0]) ** quality
+
+
+def focused(uniform: torch.Tensor, focus: float) -> torch.Tensor:
+    """Numbers in [0, 1] drawn uniformly, moved towards the middle: there they are 1 / (1 - focus) times as dense."""
+    return uniform + focus / (2 * math.pi) * torch.sin(2 * math.pi * uniform)
 
 
 @torch.no_grad()
@@ -78,8 +84,7 @@ class Trainer:
         if state is None and config.start:
             start = checkpoint.load(Path(config.start))
             self.parent = checkpoint.file_hash(Path(config.start))
-            self.model.load_state_dict(start["average"])
-            remap_gains(self.model, start["config"].lambda_range, config.lambda_range)
+            self._start_from(start["average"], start["config"])
         elif state is None:
             equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
         if config.quantise:
@@ -96,6 +101,17 @@ class Trainer:
         self.average = Average(self.model, config.ema)
         if state is not None:
             self._restore(state)
+
+    @torch.no_grad()
+    def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
+        """Take over the weights of another stage, bringing them to this stage's shape and range of rates."""
+        if before.shape != self.config.shape:
+            old = Codec(before.shape, before.lambda_range)
+            old.load_state_dict(weights)
+            rates = old(self.crops.batch(16), torch.rand(16))["bits_y"].mean(0)
+            weights = transplant(weights, self.model, rates)
+        self.model.load_state_dict(weights)
+        remap_gains(self.model, before.lambda_range, self.config.lambda_range)
 
     @torch.no_grad()
     def _probe(self) -> None:
@@ -178,7 +194,7 @@ class Trainer:
             group["lr"] = c.learning_rate * self._rate_factor() * group["factor"]
         picture = self.crops.batch(c.batch).to(self.device)
         # Stratified, so that every batch spans the rates.
-        quality = (torch.randperm(c.batch) + torch.rand(c.batch)).to(self.device) / c.batch
+        quality = focused((torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch, c.focus).to(self.device)
         parts = self.losses(picture, quality)
         self.optimiser.zero_grad(set_to_none=True)
         parts["loss"].mean().backward()
