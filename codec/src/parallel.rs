@@ -1,45 +1,42 @@
-//! Work on several executors: in parallel with the feature `rayon`, one after the other without.
+//! Work on several workers: in parallel with the feature `rayon`, one after the other without.
 
 use alloc::vec::Vec;
 
-use crate::engine::Executor;
-
-/// One executor for each thread to use.
-pub(crate) fn executors(threads: usize) -> Vec<Executor> {
+/// One worker for each thread to use.
+pub(crate) fn workers<W>(threads: usize, new: impl FnMut() -> W) -> Vec<W> {
     let threads = if cfg!(feature = "rayon") { threads.clamp(1, 256) } else { 1 };
-    (0..threads).map(|_| Executor::new()).collect()
+    core::iter::repeat_with(new).take(threads).collect()
 }
 
-/// `work` on each of `items`, each with an executor of its own (there are at least as many).
-pub(crate) fn zip<I: Send, E: Send>(
-    executors: &mut [Executor],
+/// `work` on each of `items`, each with a worker of its own (there are at least as many).
+pub(crate) fn zip<W: Send, I: Send, E: Send>(
+    workers: &mut [W],
     items: Vec<I>,
-    work: impl Fn(&mut Executor, I) -> Result<(), E> + Sync + Send,
+    work: impl Fn(&mut W, I) -> Result<(), E> + Sync + Send,
 ) -> Result<(), E> {
     #[cfg(feature = "rayon")]
     if items.len() > 1 {
         use rayon::prelude::*;
-        return executors.par_iter_mut().zip(items).try_for_each(|(e, item)| work(e, item));
+        return workers.par_iter_mut().zip(items).try_for_each(|(w, item)| work(w, item));
     }
-    executors.iter_mut().zip(items).try_for_each(|(e, item)| work(e, item))
+    workers.iter_mut().zip(items).try_for_each(|(w, item)| work(w, item))
 }
 
-/// The results of `work` for 0..count, in order; executor `e` does every `executors.len()`-th.
-pub(crate) fn map<T: Send, E: Send>(
-    executors: &mut [Executor],
-    count: usize,
-    work: impl Fn(&mut Executor, usize) -> Result<T, E> + Sync + Send,
+/// The results of `work` on each of `items`, in order; worker `w` does every `workers.len()`-th.
+pub(crate) fn map<W: Send, I: Send, T: Send, E: Send>(
+    workers: &mut [W],
+    items: impl ExactSizeIterator<Item = I>,
+    work: impl Fn(&mut W, I) -> Result<T, E> + Sync + Send,
 ) -> Result<Vec<T>, E> {
-    let threads = executors.len().min(count).max(1);
-    let mut results: Vec<Option<T>> = (0..count).map(|_| None).collect();
-    // Slots of each executor: every `threads`-th, so that large and small bands mix.
-    let mut slots: Vec<Vec<(usize, &mut Option<T>)>> = (0..threads).map(|_| Vec::new()).collect();
-    for (index, slot) in results.iter_mut().enumerate() {
-        slots[index % threads].push((index, slot));
+    let threads = workers.len().min(items.len()).max(1);
+    let mut results: Vec<Option<T>> = (0..items.len()).map(|_| None).collect();
+    let mut shares: Vec<Vec<(I, &mut Option<T>)>> = (0..threads).map(|_| Vec::new()).collect();
+    for (index, job) in items.zip(&mut results).enumerate() {
+        shares[index % threads].push(job);
     }
-    zip(executors, slots, |executor, slots| {
-        slots.into_iter().try_for_each(|(index, slot)| {
-            *slot = Some(work(executor, index)?);
+    zip(workers, shares, |worker, share| {
+        share.into_iter().try_for_each(|(item, slot)| {
+            *slot = Some(work(worker, item)?);
             Ok(())
         })
     })?;

@@ -65,6 +65,8 @@ struct Opened<'f> {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     bundle: &'a Bundle<'a>,
+    /// Of each thread: one for the latents, one for the synthesis transform.
+    coders: Vec<ChunkDecoder<'a>>,
     executors: Vec<Executor>,
 }
 
@@ -76,7 +78,8 @@ impl<'a> Decoder<'a> {
     /// The bundle has no synthesis program.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, DecodeError> {
         bundle.synthesis()?;
-        Ok(Decoder { bundle, executors: parallel::executors(threads) })
+        let coders = parallel::workers(threads, || ChunkDecoder::new(bundle));
+        Ok(Decoder { bundle, coders, executors: parallel::workers(threads, Executor::new) })
     }
 
     /// Decodes a whole file.
@@ -201,33 +204,36 @@ impl<'a> Decoder<'a> {
         let m = bundle.settings().latent_channels;
         let columns = (header.width as usize).div_ceil(PATCH);
         let rows = (header.height as usize).div_ceil(PATCH);
-        let coded: Vec<&Chunk<'_>> =
-            chunks.iter().filter(|c| c.id.kind == ChunkKind::Latents).collect();
+        let mut latents = vec![0; rows * columns * m];
+        let mut rest = &mut latents[..];
+        let mut bands: Vec<_> = (0..header.bands())
+            .map(|band| {
+                let (_, geometry) = band_geometry(header, band);
+                let own = rest.split_off_mut(..geometry.positions() * m).unwrap_or_default();
+                Some((geometry, own))
+            })
+            .collect();
+        let coded: Vec<_> = chunks
+            .iter()
+            .filter(|chunk| chunk.id.kind == ChunkKind::Latents)
+            .filter_map(|chunk| Some((chunk, bands.get_mut(usize::from(chunk.id.band))?.take()?)))
+            .collect();
         if coded.is_empty() {
             return Err(DecodeError::NothingLeft);
         }
-        let decoded = parallel::map(&mut self.executors, coded.len(), |executor, index| {
-            let chunk = coded[index];
-            let (_, geometry) = band_geometry(header, chunk.id.band);
-            let band = ChunkDecoder::new(bundle).decode(executor, geometry, chunk.payload);
-            Ok::<_, DecodeError>(band.map(|v| {
-                let mut y = vec![0; v.len()];
-                scale_row(&v, &gains.inverse, &mut y);
-                y
-            }))
+        let results = parallel::map(&mut self.coders, coded.into_iter(), |coder, job| {
+            let (chunk, (geometry, out)) = job;
+            let result = coder.decode(geometry, chunk.payload, out);
+            scale_row(out, &gains.inverse);
+            Ok::<_, DecodeError>((chunk.id, result))
         })?;
-        let mut latents = vec![0; rows * columns * m];
         let mut whole = vec![false; usize::from(header.bands())];
-        for (chunk, band) in coded.iter().zip(decoded) {
-            match band {
-                Ok(band) => {
-                    let (rows, _) = band_geometry(header, chunk.id.band);
-                    latents[rows.start * columns * m..][..band.len()].copy_from_slice(&band);
-                    whole[usize::from(chunk.id.band)] = true;
-                }
-                Err(_) if lenient => damaged.push(chunk.id),
+        for (id, result) in results {
+            match result {
+                Ok(()) => whole[usize::from(id.band)] = true,
+                Err(_) if lenient => damaged.push(id),
                 Err(reason) => {
-                    return Err(DecodeError::Chunk { id: chunk.id, reason: Box::new(reason) });
+                    return Err(DecodeError::Chunk { id, reason: Box::new(reason) });
                 }
             }
         }

@@ -49,9 +49,9 @@ impl Default for EncodeOptions<'_> {
 #[derive(Debug)]
 pub struct Encoder<'a> {
     bundle: &'a Bundle<'a>,
+    /// Of each thread: one for the analysis transform, one for the latents.
     executors: Vec<Executor>,
-    /// Runs the analysis transform of streams, while the others run the entropy model.
-    front: Executor,
+    coders: Vec<ChunkEncoder<'a>>,
     /// Analysis programs folded for other lines than RGB; made when first needed.
     folded: Vec<(Lines, Program<'a>)>,
 }
@@ -65,8 +65,9 @@ impl<'a> Encoder<'a> {
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, EncodeError> {
         bundle.analysis()?;
         bundle.hyper_analysis()?;
-        let (executors, front) = (parallel::executors(threads), Executor::new());
-        Ok(Encoder { bundle, executors, front, folded: Vec::new() })
+        let executors = parallel::workers(threads, Executor::new);
+        let coders = parallel::workers(threads, || ChunkEncoder::new(bundle));
+        Ok(Encoder { bundle, executors, coders, folded: Vec::new() })
     }
 
     /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
@@ -144,8 +145,11 @@ impl<'a> Encoder<'a> {
         let bundle = self.bundle;
         let lines = self.prepare(format)?;
         let analysis = (lines, program(&self.folded, bundle, lines)?);
-        let Some(coder) = self.executors.first_mut() else { return Err(EncodeError::Broken) };
-        let parts = Parts { bundle, analysis, executors: [&mut self.front, coder] };
+        let (Some(executor), Some(coder)) = (self.executors.first_mut(), self.coders.first_mut())
+        else {
+            return Err(EncodeError::Broken);
+        };
+        let parts = Parts { bundle, analysis, executor, coder };
         EncodeStream::new(parts, header, format, head)
     }
 
@@ -230,16 +234,12 @@ impl<'a> Encoder<'a> {
 
     /// Codes every band at the header's quality.
     fn code(&mut self, header: &Header, latents: &[i16]) -> Result<Vec<Vec<u8>>, EncodeError> {
-        self.per_band(header, latents, |coder, executor, geometry, v| {
-            coder.encode(executor, geometry, v)
-        })
+        self.per_band(header, latents, ChunkEncoder::encode)
     }
 
     /// Bytes of all latent chunks' payloads at the header's quality.
     fn cost(&mut self, header: &Header, latents: &[i16]) -> Result<u64, EncodeError> {
-        let costs = self.per_band(header, latents, |coder, executor, geometry, v| {
-            coder.cost(executor, geometry, v)
-        })?;
+        let costs = self.per_band(header, latents, ChunkEncoder::cost)?;
         Ok(costs.into_iter().sum())
     }
 
@@ -247,19 +247,17 @@ impl<'a> Encoder<'a> {
         &mut self,
         header: &Header,
         latents: &[i16],
-        work: impl Fn(&mut ChunkEncoder<'a>, &mut Executor, Geometry, &[i16]) -> Result<T, EncodeError>
-        + Sync,
+        work: impl Fn(&mut ChunkEncoder<'a>, Geometry, &mut [i16]) -> Result<T, EncodeError> + Sync,
     ) -> Result<Vec<T>, EncodeError> {
         let bundle = self.bundle;
         let gains = Gains::new(bundle.settings(), header.quality);
         let m = bundle.settings().latent_channels;
-        let bands = usize::from(header.bands());
-        parallel::map(&mut self.executors, bands, |executor, band| {
-            let (rows, geometry) = band_geometry(header, band as u16);
+        parallel::map(&mut self.coders, 0..header.bands(), |coder, band| {
+            let (rows, geometry) = band_geometry(header, band);
             let own = &latents[rows.start * geometry.columns * m..][..geometry.positions() * m];
-            let mut v = vec![0; own.len()];
-            scale_row(own, &gains.forward, &mut v);
-            work(&mut ChunkEncoder::new(bundle), executor, geometry, &v)
+            let mut v = own.to_vec();
+            scale_row(&mut v, &gains.forward);
+            work(coder, geometry, &mut v)
         })
     }
 

@@ -27,8 +27,7 @@ pub struct EncodeStream<'e, 'a> {
     head: Vec<u8>,
     writer: ChunkWriter,
     run: Run<'e, 'a>,
-    coder: ChunkEncoder<'a>,
-    executor: &'e mut Executor,
+    coder: &'e mut ChunkEncoder<'a>,
     gains: Gains,
     /// Latents of a picture row of positions.
     row_len: usize,
@@ -61,8 +60,8 @@ pub(super) struct Parts<'e, 'a> {
     pub(super) bundle: &'a Bundle<'a>,
     /// The analysis program and the lines it reads.
     pub(super) analysis: (Lines, &'e Program<'a>),
-    /// One for the transform, one for the entropy model: their runs interleave.
-    pub(super) executors: [&'e mut Executor; 2],
+    pub(super) executor: &'e mut Executor,
+    pub(super) coder: &'e mut ChunkEncoder<'a>,
 }
 
 impl<'e, 'a> EncodeStream<'e, 'a> {
@@ -73,9 +72,9 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         format: FrameFormat,
         head: Vec<u8>,
     ) -> Result<Self, EncodeError> {
-        let Parts { bundle, analysis: (lines, analysis), executors: [front, executor] } = parts;
+        let Parts { bundle, analysis: (lines, analysis), executor, coder } = parts;
         let size = lines.size(header.width, header.height);
-        let run = front.start(analysis, size, 0..size.height / analysis.unit())?;
+        let run = executor.start(analysis, size, 0..size.height / analysis.unit())?;
         let m = bundle.settings().latent_channels;
         let row_len = (header.width as usize).div_ceil(PATCH) * m;
         // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
@@ -91,8 +90,7 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
             head,
             writer: ChunkWriter::new(&header),
             run,
-            coder: ChunkEncoder::new(bundle),
-            executor,
+            coder,
             gains: Gains::new(bundle.settings(), header.quality),
             row_len,
             pushed: 0,
@@ -193,8 +191,8 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
             let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
                 if let RowRef::I16(row) = row {
                     let start = latents.len();
-                    latents.resize(start + row.len(), 0);
-                    scale_row(row, &gains.forward, &mut latents[start..]);
+                    latents.extend_from_slice(row);
+                    scale_row(&mut latents[start..], &gains.forward);
                 }
             };
             self.run.step(&mut source, &mut sink)?;
@@ -227,7 +225,7 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
             if self.latents.len() < len {
                 break;
             }
-            let payload = self.coder.encode(self.executor, geometry, &self.latents[..len])?;
+            let payload = self.coder.encode(geometry, &mut self.latents[..len])?;
             self.writer.write(Chunk { id, payload: &payload }, out)?;
             self.latents.drain(..len);
             if let Some(id) = self.writer.next_id().filter(|id| id.kind == ChunkKind::Alpha) {

@@ -15,6 +15,7 @@ mod binary;
 mod builder;
 mod plane;
 mod plane_model;
+mod queue;
 mod rans;
 mod rans_encode;
 mod tables;

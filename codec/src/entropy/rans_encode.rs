@@ -4,6 +4,7 @@
 //! [`finish`](RansEncoder::finish) codes them backwards. See [`RansDecoder`](super::RansDecoder)
 //! for the arithmetic.
 
+use super::queue::Queue;
 use super::rans::{LANE_BITS, LOWER, MAX_LANES, RansError};
 use super::tables::{EncodeSlot, Located, PRECISION, TableSet, escape_bits};
 use alloc::vec::Vec;
@@ -11,8 +12,8 @@ use alloc::vec::Vec;
 /// Queues symbols with their tables and writes the payload.
 #[derive(Debug, Clone, Default)]
 pub struct RansEncoder<'a> {
-    /// `symbol << 8 | index`, checked against their table: 21 bits and sign above 8 bits.
-    queue: Vec<i32>,
+    /// Checked against their tables.
+    queue: Queue,
     /// Table sets, each with the length of the queue when its use began.
     sets: Vec<(usize, &'a TableSet)>,
 }
@@ -33,7 +34,7 @@ impl<'a> RansEncoder<'a> {
     /// Whether nothing is queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.len() == 0
     }
 
     /// Forgets the queue, keeping its memory.
@@ -57,16 +58,8 @@ impl<'a> RansEncoder<'a> {
         if indices.len() != symbols.len() {
             return Err(RansError::RunLength { indices: indices.len(), symbols: symbols.len() });
         }
-        let before = self.queue.len();
-        let mut valid = true;
-        self.queue.extend(indices.iter().zip(symbols).map(|(&index, &symbol)| {
-            let symbol = symbol.into();
-            valid &= is_valid(set, index, symbol);
-            symbol << 8 | i32::from(index)
-        }));
-        if !valid {
-            self.queue.truncate(before);
-            let mut pairs = indices.iter().zip(symbols).map(|(&i, &s)| (i, s.into()));
+        let mut pairs = indices.iter().zip(symbols).map(|(&index, &symbol)| (index, symbol.into()));
+        if !pairs.clone().fold(true, |valid, (i, s)| valid & is_valid(set, i, s)) {
             return Err(match pairs.find(|&(i, s)| !is_valid(set, i, s)) {
                 Some((index, _)) if usize::from(index) >= set.len() => {
                     RansError::NoTable { index, count: set.len() }
@@ -74,6 +67,8 @@ impl<'a> RansEncoder<'a> {
                 other => RansError::SymbolTooLarge(other.map_or(0, |(_, s)| s)),
             });
         }
+        let before = self.queue.len();
+        self.queue.extend(indices, symbols);
         if !self.sets.last().is_some_and(|(_, last)| core::ptr::eq(*last, set)) {
             self.sets.push((before, set));
         }
@@ -95,11 +90,10 @@ impl<'a> RansEncoder<'a> {
     /// Bytes the queue will take, within a few bytes.
     #[must_use]
     pub fn cost_bytes(&self) -> u64 {
-        let cost: u64 = self
-            .runs()
-            .flat_map(|(_, set, run)| run.iter().map(|&q| set.cost(q as u8, q >> 8)))
-            .map(|cost| u64::from(cost.unwrap_or(0)))
-            .sum();
+        let mut cost = 0;
+        self.backwards(|_, set, index, symbol| {
+            cost += u64::from(set.cost(index, symbol).unwrap_or(0));
+        });
         cost.div_ceil(8 << 16)
     }
 
@@ -112,34 +106,37 @@ impl<'a> RansEncoder<'a> {
         }
     }
 
-    /// The queue in pieces of one table set, last piece first: position, set, symbols.
-    fn runs(&self) -> impl Iterator<Item = (usize, &'a TableSet, &[i32])> {
-        let mut rest = &self.queue[..];
-        self.sets.iter().rev().map(move |&(from, set)| {
-            let (head, run) = rest.split_at_checked(from).unwrap_or((rest, &[]));
-            rest = head;
-            (from, set, run)
-        })
+    /// Hands the queue to `take`, last symbol first: position, set, index, symbol.
+    #[inline(always)]
+    fn backwards(&self, mut take: impl FnMut(usize, &'a TableSet, u8, i32)) {
+        let mut earlier = self.sets.iter().rev();
+        let Some(mut set) = earlier.next() else { return };
+        self.queue.backwards(|position, index, symbol| {
+            while position < set.0 {
+                match earlier.next() {
+                    Some(next) => set = next,
+                    None => return,
+                }
+            }
+            take(position, set.1, index, symbol);
+        });
     }
 
     fn code<const N: usize>(&self, log2_lanes: u32) -> Vec<u8> {
         let mut states = [if N == 1 { 0 } else { LOWER }; N];
         // Words in the order they are pushed out: the reverse of the payload's.
         let mut words = Vec::with_capacity(self.queue.len() / 8 + 2 * MAX_LANES);
-        for (from, set, run) in self.runs() {
-            for (at, &queued) in run.iter().enumerate().rev() {
-                let state = &mut states[(from + at) % N];
-                let mut coder = Coder { state, words: &mut words };
-                match set.locate(queued as u8, queued >> 8) {
-                    Some(Located::Listed(slot)) => coder.put(slot),
-                    Some(Located::Escaped(slot, below, beyond)) => {
-                        coder.put_escape(below, beyond);
-                        coder.put(slot);
-                    }
-                    None => {} // push checked it
+        self.backwards(|position, set, index, symbol| {
+            let mut coder = Coder { state: &mut states[position % N], words: &mut words };
+            match set.locate(index, symbol) {
+                Some(Located::Listed(slot)) => coder.put(slot),
+                Some(Located::Escaped(slot, below, beyond)) => {
+                    coder.put_escape(below, beyond);
+                    coder.put(slot);
                 }
+                None => {} // push checked it
             }
-        }
+        });
         Coder { state: &mut states[0], words: &mut words }.put_raw(log2_lanes, LANE_BITS);
         write(&states, &words)
     }

@@ -4,12 +4,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::geometry::Half;
-use super::predict::{self, Prediction};
+use super::predict::{Prediction, Predictor};
 use super::quantise::{SYMBOL_LIMIT, Thresholds};
 use super::{FRACTION, Geometry};
 use crate::api::{DecodeError, EncodeError};
 use crate::bundle::Bundle;
-use crate::engine::Executor;
 use crate::entropy::{RansDecoder, RansEncoder, TableSet};
 
 /// Zero point of hyper-latents as the engine stores them.
@@ -19,106 +18,97 @@ const HYPER_ZERO: i32 = 128;
 #[derive(Debug)]
 pub(crate) struct ChunkEncoder<'a> {
     bundle: &'a Bundle<'a>,
+    predictor: Predictor<'a>,
+    quantiser: Quantiser<'a>,
+}
+
+/// Latents to queued symbols.
+#[derive(Debug)]
+struct Quantiser<'a> {
+    bundle: &'a Bundle<'a>,
     queue: RansEncoder<'a>,
     thresholds: Thresholds,
-    decoded: Vec<i16>,
     indices: Vec<u8>,
     symbols: Vec<i16>,
 }
 
 impl<'a> ChunkEncoder<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        let thresholds = Thresholds::new(&bundle.latent_tables);
-        ChunkEncoder {
+        let quantiser = Quantiser {
             bundle,
             queue: RansEncoder::new(),
-            thresholds,
-            decoded: Vec::new(),
+            thresholds: Thresholds::new(&bundle.latent_tables),
             indices: Vec::new(),
             symbols: Vec::new(),
-        }
+        };
+        ChunkEncoder { bundle, predictor: Predictor::new(bundle), quantiser }
     }
 
-    /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's.
-    fn model(
-        &mut self,
-        executor: &mut Executor,
-        geometry: Geometry,
-        v: &[i16],
-    ) -> Result<(), EncodeError> {
-        let bundle = self.bundle;
-        let m = bundle.settings().latent_channels;
-        let skip = bundle.settings().skip_below;
-        self.queue.clear();
-
-        let program = bundle.hyper_analysis()?;
-        let z = predict::hyper_latents(executor, program, geometry, m, v)?;
+    /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's. In `v` the
+    /// decoder's view takes the place of the latents.
+    fn model(&mut self, geometry: Geometry, v: &mut [i16]) -> Result<(), EncodeError> {
+        let ChunkEncoder { bundle, predictor, quantiser } = self;
+        quantiser.queue.clear();
+        let z = predictor.hyper_latents(bundle.hyper_analysis()?, geometry, v)?;
         let symbols: Vec<i32> = z.iter().map(|&q| i32::from(q) - HYPER_ZERO).collect();
-        self.queue.push_run(&bundle.hyper_tables, &channel_indices(bundle, z.len()), &symbols)?;
+        let indices = channel_indices(bundle, z.len());
+        quantiser.queue.push_run(&bundle.hyper_tables, &indices, &symbols)?;
 
-        let features = predict::features(executor, bundle, geometry, &z)?;
-        self.decoded.clear();
-        self.decoded.resize(geometry.positions() * m, 0);
-        let anchors = predict::first(executor, bundle, geometry, &features)?;
-        self.half(geometry, Half::Anchors, &anchors, v, skip)?;
-        let others = predict::second(executor, bundle, geometry, &features, &self.decoded)?;
-        self.half(geometry, Half::Others, &others, v, skip)
+        predictor.start(geometry, &z)?;
+        let mut anchors = geometry.half(Half::Anchors);
+        predictor.anchors(geometry, |p| quantiser.push(p, &mut anchors, v))?;
+        let mut others = geometry.half(Half::Others);
+        predictor.others(geometry, v, |p, v| quantiser.push(p, &mut others, v))
     }
 
-    /// Quantises one half around its predicted means, queues the symbols, and (for anchors) notes what the decoder
-    /// will see.
-    fn half(
+    /// The chunk's payload. Overwrites `v`.
+    pub(crate) fn encode(
         &mut self,
         geometry: Geometry,
-        half: Half,
+        v: &mut [i16],
+    ) -> Result<Vec<u8>, EncodeError> {
+        self.model(geometry, v)?;
+        Ok(self.quantiser.queue.finish())
+    }
+
+    /// What [`encode`](Self::encode) would give, in bytes, without the coding. Overwrites `v`.
+    pub(crate) fn cost(&mut self, geometry: Geometry, v: &mut [i16]) -> Result<u64, EncodeError> {
+        self.model(geometry, v)?;
+        Ok(self.quantiser.queue.cost_bytes())
+    }
+}
+
+impl Quantiser<'_> {
+    /// Quantises latents around their predicted means, queues the symbols, and puts what the decoder will see in
+    /// their place.
+    fn push(
+        &mut self,
         prediction: &Prediction,
-        v: &[i16],
-        skip: u8,
+        positions: &mut impl Iterator<Item = usize>,
+        v: &mut [i16],
     ) -> Result<(), EncodeError> {
         let m = self.bundle.settings().latent_channels;
+        let skip = self.bundle.settings().skip_below;
         // Room for all, shortened to what is coded: writing always and counting up where it counts needs no branch.
         self.indices.resize(prediction.scale.len(), 0);
         self.symbols.resize(prediction.scale.len(), 0);
         let last = last_table(&self.bundle.latent_tables);
         let mut coded = 0;
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
-        for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
-            let v = &v[position * m..][..m];
-            let decoded = &mut self.decoded[position * m..][..m];
-            for (((&v, &mean), &scale), decoded) in v.iter().zip(mean).zip(scale).zip(decoded) {
+        for ((mean, scale), position) in predicted.zip(positions) {
+            let v = &mut v[position * m..][..m];
+            for ((v, &mean), &scale) in v.iter_mut().zip(mean).zip(scale) {
                 let kept = scale >= skip;
-                let distance = i32::from(v) - i32::from(mean);
+                let distance = i32::from(*v) - i32::from(mean);
                 let symbol = self.thresholds.quantise(scale, distance) * i32::from(kept);
                 self.indices[coded] = scale.min(last);
                 self.symbols[coded] = symbol as i16;
                 coded += usize::from(kept);
-                *decoded = reconstruct(symbol, mean);
+                *v = reconstruct(symbol, mean);
             }
         }
         let (indices, symbols) = (&self.indices[..coded], &self.symbols[..coded]);
         Ok(self.queue.push_run(&self.bundle.latent_tables, indices, symbols)?)
-    }
-
-    /// The chunk's payload.
-    pub(crate) fn encode(
-        &mut self,
-        executor: &mut Executor,
-        geometry: Geometry,
-        v: &[i16],
-    ) -> Result<Vec<u8>, EncodeError> {
-        self.model(executor, geometry, v)?;
-        Ok(self.queue.finish())
-    }
-
-    /// What [`encode`](Self::encode) would give, in bytes, without the coding.
-    pub(crate) fn cost(
-        &mut self,
-        executor: &mut Executor,
-        geometry: Geometry,
-        v: &[i16],
-    ) -> Result<u64, EncodeError> {
-        self.model(executor, geometry, v)?;
-        Ok(self.queue.cost_bytes())
     }
 }
 
@@ -139,72 +129,84 @@ fn last_table(tables: &TableSet) -> u8 {
     (tables.len() - 1).min(255) as u8
 }
 
-/// Decodes chunks of latents.
+/// Decodes chunks of latents; keeps buffers between calls.
 #[derive(Debug)]
 pub(crate) struct ChunkDecoder<'a> {
     bundle: &'a Bundle<'a>,
+    predictor: Predictor<'a>,
+    symbols: SymbolReader<'a>,
+}
+
+/// Symbols to latents.
+#[derive(Debug)]
+struct SymbolReader<'a> {
+    bundle: &'a Bundle<'a>,
+    indices: Vec<u8>,
+    symbols: Vec<i32>,
 }
 
 impl<'a> ChunkDecoder<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        ChunkDecoder { bundle }
+        let symbols = SymbolReader { bundle, indices: Vec::new(), symbols: Vec::new() };
+        ChunkDecoder { bundle, predictor: Predictor::new(bundle), symbols }
     }
 
-    /// Decoded latents `[rows][columns][M]` in 1/16 of a symbol.
+    /// Fills `decoded` with decoded latents `[rows][columns][M]` in 1/16 of a symbol.
     pub(crate) fn decode(
-        &self,
-        executor: &mut Executor,
+        &mut self,
         geometry: Geometry,
         payload: &[u8],
-    ) -> Result<Vec<i16>, DecodeError> {
-        let bundle = self.bundle;
-        let m = bundle.settings().latent_channels;
+        decoded: &mut [i16],
+    ) -> Result<(), DecodeError> {
+        let ChunkDecoder { bundle, predictor, symbols: reader } = self;
         let mut rans = RansDecoder::new(payload)?;
-
         let mut symbols =
             vec![0i32; geometry.hyper().positions() * bundle.settings().hyper_channels];
         let indices = channel_indices(bundle, symbols.len());
         rans.decode_run(&bundle.hyper_tables, &indices, &mut symbols)?;
         let z: Vec<u8> = symbols.iter().map(|s| (s + HYPER_ZERO).clamp(0, 255) as u8).collect();
 
-        let features = predict::features(executor, bundle, geometry, &z)?;
-        let mut decoded = vec![0; geometry.positions() * m];
-        let anchors = predict::first(executor, bundle, geometry, &features)?;
-        self.half(&mut rans, geometry, Half::Anchors, &anchors, &mut decoded)?;
-        let others = predict::second(executor, bundle, geometry, &features, &decoded)?;
-        self.half(&mut rans, geometry, Half::Others, &others, &mut decoded)?;
-        rans.finish()?;
-        Ok(decoded)
+        predictor.start(geometry, &z)?;
+        let mut anchors = geometry.half(Half::Anchors);
+        predictor.anchors(geometry, |p| reader.read(&mut rans, p, &mut anchors, decoded))?;
+        let mut others = geometry.half(Half::Others);
+        predictor.others(geometry, decoded, |p, decoded| {
+            reader.read(&mut rans, p, &mut others, decoded)
+        })?;
+        Ok(rans.finish()?)
     }
+}
 
-    fn half(
-        &self,
+impl SymbolReader<'_> {
+    /// Decodes the latents that were predicted.
+    fn read(
+        &mut self,
         rans: &mut RansDecoder<'_>,
-        geometry: Geometry,
-        half: Half,
         prediction: &Prediction,
+        positions: &mut impl Iterator<Item = usize>,
         decoded: &mut [i16],
     ) -> Result<(), DecodeError> {
         let m = self.bundle.settings().latent_channels;
         let skip = self.bundle.settings().skip_below;
         let last = last_table(&self.bundle.latent_tables);
-        let mut indices = vec![0; prediction.scale.len()];
+        let len = prediction.scale.len();
+        self.indices.resize(len, 0);
+        // One more, so that there is always a next symbol to look at.
+        self.symbols.resize(len + 1, 0);
         let mut coded = 0;
         for &scale in &prediction.scale {
-            indices[coded] = scale.min(last);
+            self.indices[coded] = scale.min(last);
             coded += usize::from(scale >= skip);
         }
-        indices.truncate(coded);
-        // One more, so that there is always a next symbol to look at.
-        let mut symbols = vec![0i32; coded + 1];
-        rans.decode_run(&self.bundle.latent_tables, &indices, &mut symbols[..coded])?;
+        let tables = &self.bundle.latent_tables;
+        rans.decode_run(tables, &self.indices[..coded], &mut self.symbols[..coded])?;
         let mut next = 0;
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
-        for (position, (mean, scale)) in geometry.half(half).zip(predicted) {
+        for ((mean, scale), position) in predicted.zip(positions) {
             let out = &mut decoded[position * m..][..m];
             for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
                 let kept = scale >= skip;
-                let symbol = symbols[next] * i32::from(kept);
+                let symbol = self.symbols[next] * i32::from(kept);
                 next += usize::from(kept);
                 *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
             }

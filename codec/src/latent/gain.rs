@@ -23,11 +23,11 @@ impl Gains {
 }
 
 /// `clamp(round_ties_even(x · factor))` of every channel of every position.
-pub(crate) fn scale_row(from: &[i16], factors: &[f32], to: &mut [i16]) {
-    for (from, to) in from.chunks_exact(factors.len()).zip(to.chunks_exact_mut(factors.len())) {
-        for ((x, factor), out) in from.iter().zip(factors).zip(to) {
+pub(crate) fn scale_row(row: &mut [i16], factors: &[f32]) {
+    for position in row.chunks_exact_mut(factors.len()) {
+        for (x, factor) in position.iter_mut().zip(factors) {
             let scaled = (f32::from(*x) * factor).clamp(-32768.0, 32767.0);
-            *out = round_ties_even(scaled) as i16;
+            *x = round_ties_even(scaled) as i16;
         }
     }
 }
@@ -52,10 +52,11 @@ mod tests {
 
     #[test]
     fn scaling_saturates_and_rounds_to_even() {
-        let mut out = [0; 4];
-        scale_row(&[1, 3, 30000, -30000], &[0.5, 0.5], &mut out);
-        assert_eq!(out, [0, 2, 15000, -15000]);
-        scale_row(&[30000, -30000], &[2.0, 2.0], &mut out[..2]);
-        assert_eq!(out[..2], [32767, -32768]);
+        let scaled = |mut row: [i16; 4], factors: &[f32]| {
+            scale_row(&mut row, factors);
+            row
+        };
+        assert_eq!(scaled([1, 3, 30000, -30000], &[0.5, 0.5]), [0, 2, 15000, -15000]);
+        assert_eq!(scaled([30000, -30000, 1, 2], &[2.0, 2.0]), [32767, -32768, 2, 4]);
     }
 }

@@ -1,7 +1,5 @@
 //! Sizes of a chunk's latents and the checkerboard order.
 
-use alloc::vec::Vec;
-
 /// Latent positions of one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -41,35 +39,17 @@ impl Geometry {
         Geometry { rows: rows * Self::HYPER, columns: columns * Self::HYPER }
     }
 
-    /// Positions of one half.
-    pub(crate) fn half_len(self, half: Half) -> usize {
-        match half {
-            Half::Anchors => self.positions().div_ceil(2),
-            Half::Others => self.positions() / 2,
-        }
+    /// Columns of one row that belong to a half.
+    pub(crate) fn columns_of(self, row: usize, half: Half) -> impl Iterator<Item = usize> {
+        let first = (row + usize::from(half == Half::Others)) % 2;
+        (first..self.columns).step_by(2)
     }
 
     /// Positions (row · columns + column) of one half, in coding order.
     pub(crate) fn half(self, half: Half) -> impl Iterator<Item = usize> {
         (0..self.rows).flat_map(move |row| {
-            let first = (row + usize::from(half == Half::Others)) % 2;
-            (first..self.columns).step_by(2).map(move |column| row * self.columns + column)
+            self.columns_of(row, half).map(move |column| row * self.columns + column)
         })
-    }
-}
-
-/// Collects the `channels` values of every position of `half` from `plane` into `packed`.
-pub(crate) fn gather<T: Copy>(
-    geometry: Geometry,
-    half: Half,
-    channels: usize,
-    plane: &[T],
-    packed: &mut Vec<T>,
-) {
-    packed.clear();
-    packed.reserve(geometry.half_len(half) * channels);
-    for position in geometry.half(half) {
-        packed.extend_from_slice(&plane[position * channels..][..channels]);
     }
 }
 
@@ -83,8 +63,7 @@ mod tests {
         fn halves_partition_the_positions(rows in 1usize..20, columns in 1usize..20) {
             let g = Geometry { rows, columns };
             let mut seen: Vec<usize> = g.half(Half::Anchors).chain(g.half(Half::Others)).collect();
-            prop_assert_eq!(g.half(Half::Anchors).count(), g.half_len(Half::Anchors));
-            prop_assert_eq!(g.half(Half::Others).count(), g.half_len(Half::Others));
+            prop_assert_eq!(g.half(Half::Others).count(), g.positions() / 2);
             seen.sort_unstable();
             prop_assert!(seen.into_iter().eq(0..rows * columns));
         }

@@ -1,14 +1,19 @@
 //! Runs the entropy model's programs over one chunk.
+//!
+//! Predictions are made some rows at a time and handed to a visitor at once: those of a whole chunk would be several
+//! times its latents.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Geometry;
-use super::geometry::{Half, gather};
+use super::geometry::Half;
 use crate::bundle::Bundle;
 use crate::engine::{Executor, Program, RowMut, RowRef, RunError, Size};
 
-/// What the entropy model says about the latents of one half, packed in coding order.
+/// Positions that are predicted together: enough that the weights are not read for a handful.
+const TOGETHER: usize = 96;
+
+/// What the entropy model says about some latents of one half, in coding order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prediction {
     /// Means, `[positions][M]`, 1/16 of a symbol.
@@ -17,127 +22,185 @@ pub(crate) struct Prediction {
     pub(crate) scale: Vec<u8>,
 }
 
-/// The hyper-analysis of gained latents: hyper-latents with zero point 128, `[rows][columns][Z]`.
-pub(crate) fn hyper_latents(
-    executor: &mut Executor,
-    program: &Program<'_>,
-    geometry: Geometry,
-    channels: usize,
-    v: &[i16],
-) -> Result<Vec<u8>, RunError> {
-    let (padded, hyper) = (geometry.padded(), geometry.hyper());
-    let z = program.output_info(0).map_or(0, |i| i.channels);
-    let mut out = vec![0; hyper.positions() * z];
-    let row_len = geometry.columns * channels;
-    let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
-        let RowMut::I16(row) = row else { return };
-        row.fill(0);
-        if y < geometry.rows {
-            row[..row_len].copy_from_slice(&v[y * row_len..][..row_len]);
-        }
-    };
-    collect(executor, program, padded, &mut source, &mut out)?;
-    Ok(out)
+/// Runs the entropy model; keeps its buffers between chunks.
+#[derive(Debug)]
+pub(crate) struct Predictor<'a> {
+    bundle: &'a Bundle<'a>,
+    /// For programs that look at neighbouring positions.
+    rows: Executor,
+    /// For the predictors, which look at positions one by one.
+    points: Executor,
+    /// Features of every latent position of the chunk, `[rows][columns][F]`.
+    features: Vec<u8>,
+    /// Features and context of the positions that are predicted together.
+    packed: [Vec<u8>; 2],
+    prediction: Prediction,
 }
 
-/// Features of every latent position, `[rows][columns][F]`, from hyper-latents with zero point 128.
-pub(crate) fn features(
-    executor: &mut Executor,
-    bundle: &Bundle<'_>,
-    geometry: Geometry,
-    z: &[u8],
-) -> Result<Vec<u8>, RunError> {
-    let program = &bundle.hyper_synthesis;
-    let hyper = geometry.hyper();
-    let channels = program.output_info(0).map_or(0, |i| i.channels);
-    let row_len = hyper.columns * bundle.settings().hyper_channels;
-    let kept = geometry.columns * channels;
-    let mut out = vec![0; geometry.rows * kept];
-    let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
-        if let RowMut::U8(row) = row {
-            row.copy_from_slice(&z[y * row_len..][..row_len]);
+impl<'a> Predictor<'a> {
+    pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
+        Predictor {
+            bundle,
+            rows: Executor::new(),
+            points: Executor::new(),
+            features: Vec::new(),
+            packed: [Vec::new(), Vec::new()],
+            prediction: Prediction::default(),
         }
-    };
-    let mut sink = |_output: usize, y: usize, row: RowRef<'_>| {
-        if let (RowRef::U8(row), Some(to)) = (row, out.get_mut(y * kept..(y + 1) * kept)) {
-            to.copy_from_slice(&row[..kept]);
-        }
-    };
-    executor.run(program, size(hyper), &mut source, &mut sink)?;
-    Ok(out)
-}
-
-/// Predicts the anchors from the features.
-pub(crate) fn first(
-    executor: &mut Executor,
-    bundle: &Bundle<'_>,
-    geometry: Geometry,
-    features: &[u8],
-) -> Result<Prediction, RunError> {
-    let channels = features.len() / geometry.positions().max(1);
-    let mut packed = Vec::new();
-    gather(geometry, Half::Anchors, channels, features, &mut packed);
-    let n = geometry.half_len(Half::Anchors);
-    points(executor, &bundle.parameters_first, bundle.settings().latent_channels, n, &[&packed])
-}
-
-/// Predicts the others from the features and the decoded anchors (zero at the others), `[rows][columns][M]`.
-pub(crate) fn second(
-    executor: &mut Executor,
-    bundle: &Bundle<'_>,
-    geometry: Geometry,
-    features: &[u8],
-    anchors: &[i16],
-) -> Result<Prediction, RunError> {
-    let m = bundle.settings().latent_channels;
-    let near = bundle.context.output_info(0).map_or(0, |i| i.channels);
-    let mut context = vec![0; geometry.positions() * near];
-    let row_len = geometry.columns * m;
-    let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
-        if let RowMut::I16(row) = row {
-            row.copy_from_slice(&anchors[y * row_len..][..row_len]);
-        }
-    };
-    collect(executor, &bundle.context, geometry, &mut source, &mut context)?;
-
-    let (mut packed, mut packed_context) = (Vec::new(), Vec::new());
-    let channels = features.len() / geometry.positions().max(1);
-    gather(geometry, Half::Others, channels, features, &mut packed);
-    gather(geometry, Half::Others, near, &context, &mut packed_context);
-    let n = geometry.half_len(Half::Others);
-    points(executor, &bundle.parameters_second, m, n, &[&packed, &packed_context])
-}
-
-fn points(
-    executor: &mut Executor,
-    program: &Program<'_>,
-    m: usize,
-    n: usize,
-    inputs: &[&[u8]],
-) -> Result<Prediction, RunError> {
-    let mut out = Prediction { mean: vec![0; n * m], scale: vec![0; n * m] };
-    if n > 0 {
-        let inputs: Vec<RowRef<'_>> = inputs.iter().map(|i| RowRef::U8(i)).collect();
-        let outputs = &mut [RowMut::I16(&mut out.mean), RowMut::U8(&mut out.scale)];
-        executor.points(program, n, &inputs, outputs)?;
     }
-    Ok(out)
+
+    /// The hyper-analysis of gained latents `v`: hyper-latents with zero point 128, `[rows][columns][Z]`.
+    pub(crate) fn hyper_latents(
+        &mut self,
+        program: &Program<'_>,
+        geometry: Geometry,
+        v: &[i16],
+    ) -> Result<Vec<u8>, RunError> {
+        let row_len = geometry.columns * self.bundle.settings().latent_channels;
+        let mut out = Vec::new();
+        let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
+            let RowMut::I16(row) = row else { return };
+            row.fill(0);
+            if y < geometry.rows {
+                row[..row_len].copy_from_slice(&v[y * row_len..][..row_len]);
+            }
+        };
+        let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
+            if let RowRef::U8(row) = row {
+                out.extend_from_slice(row);
+            }
+        };
+        self.rows.run(program, size(geometry.padded()), &mut source, &mut sink)?;
+        Ok(out)
+    }
+
+    /// Takes the hyper-latents of a chunk; predictions of its latents follow.
+    pub(crate) fn start(&mut self, geometry: Geometry, z: &[u8]) -> Result<(), RunError> {
+        let program = &self.bundle.hyper_synthesis;
+        let hyper = geometry.hyper();
+        let row_len = hyper.columns * self.bundle.settings().hyper_channels;
+        let kept = geometry.columns * channels(program);
+        let features = &mut self.features;
+        self.packed.iter_mut().for_each(Vec::clear);
+        features.clear();
+        features.reserve_exact(geometry.rows * kept);
+        let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
+            if let RowMut::U8(row) = row {
+                row.copy_from_slice(&z[y * row_len..][..row_len]);
+            }
+        };
+        let mut sink = |_output: usize, y: usize, row: RowRef<'_>| {
+            if let (RowRef::U8(row), true) = (row, y < geometry.rows) {
+                features.extend_from_slice(&row[..kept]);
+            }
+        };
+        self.rows.run(program, size(hyper), &mut source, &mut sink)
+    }
+
+    /// Predicts the anchors and has them visited, in coding order.
+    pub(crate) fn anchors<E: From<RunError>>(
+        &mut self,
+        geometry: Geometry,
+        mut visit: impl FnMut(&Prediction) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for row in 0..geometry.rows {
+            self.pack(geometry, row, Half::Anchors, None);
+            self.predict(geometry, row, Half::Anchors, &mut visit)?;
+        }
+        Ok(())
+    }
+
+    /// Predicts the others from the anchors in `decoded`, `[rows][columns][M]`, and has them visited, in coding order.
+    /// Visitors may write the others into `decoded`.
+    pub(crate) fn others<E: From<RunError>>(
+        &mut self,
+        geometry: Geometry,
+        decoded: &mut [i16],
+        mut visit: impl FnMut(&Prediction, &mut [i16]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let bundle = self.bundle;
+        let m = bundle.settings().latent_channels;
+        let row_len = geometry.columns * m;
+        // The run borrows its executor for as long as it lasts.
+        let mut executor = core::mem::take(&mut self.rows);
+        let units = geometry.rows / bundle.context.unit();
+        let mut run = executor.start(&bundle.context, size(geometry), 0..units)?;
+        let row_made = geometry.columns * channels(&bundle.context);
+        let mut context = Vec::new();
+        let mut more = true;
+        let mut row = 0;
+        while more {
+            let mut source = |_input: usize, y: usize, out: RowMut<'_>| {
+                let RowMut::I16(out) = out else { return };
+                out.fill(0);
+                let from = &decoded[y * row_len..][..row_len];
+                for column in geometry.columns_of(y, Half::Anchors) {
+                    out[column * m..][..m].copy_from_slice(&from[column * m..][..m]);
+                }
+            };
+            let mut sink = |_output: usize, _y: usize, made: RowRef<'_>| {
+                if let RowRef::U8(made) = made {
+                    context.extend_from_slice(made);
+                }
+            };
+            more = run.step(&mut source, &mut sink)?;
+            for near in context.chunks_exact(row_made) {
+                self.pack(geometry, row, Half::Others, Some(near));
+                self.predict(geometry, row, Half::Others, &mut |p| visit(p, decoded))?;
+                row += 1;
+            }
+            context.clear();
+        }
+        self.rows = executor;
+        Ok(())
+    }
+
+    /// Adds the inputs of one row's predictions to those that wait.
+    fn pack(&mut self, geometry: Geometry, row: usize, half: Half, context: Option<&[u8]>) {
+        let [features, near] = &mut self.packed;
+        let f = channels(&self.bundle.hyper_synthesis);
+        let own = &self.features[row * geometry.columns * f..][..geometry.columns * f];
+        let n = channels(&self.bundle.context);
+        for column in geometry.columns_of(row, half) {
+            features.extend_from_slice(&own[column * f..][..f]);
+            if let Some(context) = context {
+                near.extend_from_slice(&context[column * n..][..n]);
+            }
+        }
+    }
+
+    /// Predicts what waits, if it is enough or `row` is the last one.
+    fn predict<E: From<RunError>>(
+        &mut self,
+        geometry: Geometry,
+        row: usize,
+        half: Half,
+        visit: &mut impl FnMut(&Prediction) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let n = self.packed[0].len() / channels(&self.bundle.hyper_synthesis).max(1);
+        if n < TOGETHER && row + 1 < geometry.rows || n == 0 {
+            return Ok(());
+        }
+        let len = n * self.bundle.settings().latent_channels;
+        let Prediction { mean, scale } = &mut self.prediction;
+        mean.resize(len, 0);
+        scale.resize(len, 0);
+        let outputs = &mut [RowMut::I16(mean), RowMut::U8(scale)];
+        let [features, near] = &self.packed;
+        let inputs = [RowRef::U8(features), RowRef::U8(near)];
+        let (program, inputs) = match half {
+            Half::Anchors => (&self.bundle.parameters_first, &inputs[..1]),
+            Half::Others => (&self.bundle.parameters_second, &inputs[..]),
+        };
+        self.points.points(program, n, inputs, outputs)?;
+        self.packed.iter_mut().for_each(Vec::clear);
+        visit(&self.prediction)
+    }
 }
 
-/// Runs a program whose one output is U8 and fills `out` with its rows.
-fn collect(
-    executor: &mut Executor,
-    program: &Program<'_>,
-    input: Geometry,
-    source: &mut impl FnMut(usize, usize, RowMut<'_>),
-    out: &mut [u8],
-) -> Result<(), RunError> {
-    let mut sink = |_output: usize, y: usize, row: RowRef<'_>| {
-        if let RowRef::U8(row) = row {
-            out[y * row.len()..][..row.len()].copy_from_slice(row);
-        }
-    };
-    executor.run(program, size(input), source, &mut sink)
+/// Channels of a program's first output.
+fn channels(program: &Program<'_>) -> usize {
+    program.output_info(0).map_or(0, |i| i.channels)
 }
 
 fn size(geometry: Geometry) -> Size {

@@ -1,0 +1,108 @@
+//! Symbols that wait to be coded.
+
+use alloc::vec::Vec;
+
+/// Symbols of a block; growing by blocks never copies what is there.
+const BLOCK: usize = 1 << 15;
+
+/// In place of a symbol that does not fit a byte.
+const LARGE: i8 = i8::MIN;
+
+/// A list of symbols, each with the index of its table, two bytes an entry: a chunk has millions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    /// `symbol << 8 | index`. All blocks but the last used one are full.
+    blocks: Vec<Vec<u16>>,
+    /// The symbols that an entry says are [`LARGE`], in order.
+    large: Vec<i32>,
+    len: usize,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets the entries, keeping their memory.
+    pub(super) fn clear(&mut self) {
+        self.blocks.iter_mut().for_each(Vec::clear);
+        self.large.clear();
+        self.len = 0;
+    }
+
+    /// Appends symbols and their indices, two slices of one length.
+    pub(super) fn extend<T: Copy + Into<i32>>(&mut self, mut indices: &[u8], mut symbols: &[T]) {
+        while !indices.is_empty() {
+            let at = self.len / BLOCK;
+            if at == self.blocks.len() {
+                self.blocks.push(Vec::with_capacity(BLOCK));
+            }
+            let count = indices.len().min(BLOCK - self.len % BLOCK);
+            let (now, later) = indices.split_at(count);
+            let (symbols_now, symbols_later) = symbols.split_at(count);
+            let large = &mut self.large;
+            self.blocks[at].extend(now.iter().zip(symbols_now).map(|(&index, &symbol)| {
+                let symbol = symbol.into();
+                let small = if (-127..=127).contains(&symbol) {
+                    symbol as i8
+                } else {
+                    large.push(symbol);
+                    LARGE
+                };
+                u16::from(small as u8) << 8 | u16::from(index)
+            }));
+            self.len += count;
+            (indices, symbols) = (later, symbols_later);
+        }
+    }
+
+    /// Hands the entries to `take`, last first: position, index, symbol.
+    #[inline(always)]
+    pub(super) fn backwards(&self, mut take: impl FnMut(usize, u8, i32)) {
+        let mut large = self.large.iter().rev();
+        for (number, block) in self.blocks.iter().enumerate().rev() {
+            for (at, &entry) in block.iter().enumerate().rev() {
+                let small = (entry >> 8) as i8;
+                let symbol = match small {
+                    LARGE => large.next().copied().unwrap_or_default(),
+                    _ => small.into(),
+                };
+                take(number * BLOCK + at, entry as u8, symbol);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn entries_come_back_last_first(
+            runs in prop::collection::vec(
+                prop::collection::vec((any::<u8>(), -300i32..300), 0..50), 0..8),
+            fill in prop_oneof![Just(0), Just(BLOCK - 10), Just(2 * BLOCK)],
+        ) {
+            let mut queue = Queue::default();
+            queue.extend(&[1, 2], &[5, 1000]);
+            queue.clear();
+            let mut expected = vec![(7, -1); fill];
+            queue.extend(&vec![7; fill], &vec![-1; fill]);
+            for run in runs {
+                let (indices, symbols): (Vec<u8>, Vec<i32>) = run.iter().copied().unzip();
+                queue.extend(&indices, &symbols);
+                expected.extend(run);
+            }
+            prop_assert_eq!(queue.len(), expected.len());
+            let mut rest = &expected[..];
+            queue.backwards(|position, index, symbol| {
+                let (last, before) = rest.split_last().unwrap();
+                assert_eq!((position, (index, symbol)), (before.len(), *last));
+                rest = before;
+            });
+            prop_assert!(rest.is_empty());
+        }
+    }
+}
