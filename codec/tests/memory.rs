@@ -74,13 +74,14 @@ fn report(height: u32, chunk_rows: u32) -> usize {
     peak
 }
 
-/// Chunks of 64 rows stay within 16 MiB at 4000 columns, and the height does not matter.
+/// Chunks of the default height stay within 16 MiB at 4000 columns, and the picture's height does not matter.
 #[test]
 fn bands_take_bounded_memory() {
-    let low = report(256, 64);
-    let high = report(768, 64);
+    let low = report(512, EncodeOptions::DEFAULT_CHUNK_ROWS);
+    let high = report(1024, EncodeOptions::DEFAULT_CHUNK_ROWS);
     assert!(low.max(high) <= 16 << 20);
-    assert!(high.abs_diff(low) < 64 << 10);
+    // The payload of a chunk, whose length varies a little, is held twice for a moment.
+    assert!(high.abs_diff(low) < 256 << 10);
 }
 
 /// The whole size, and what larger chunks take. Run alone: counts are of the whole process.

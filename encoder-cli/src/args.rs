@@ -79,7 +79,8 @@ pub(crate) struct EncodeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
     /// Rows of picture in each independent chunk; fewer lose less when a chunk is lost
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
+        value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk_rows: u32,
     /// Threads to use; 0 means one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]

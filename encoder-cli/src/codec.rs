@@ -181,7 +181,7 @@ impl Bundle {
         if self.parsed.analysis().is_ok() {
             let options = EncodeOptions {
                 rate: Rate::Quality(50.0),
-                chunk_rows: 512,
+                chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
                 threads: 1,
                 metadata: Metadata::default(),
             };

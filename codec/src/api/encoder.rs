@@ -33,15 +33,21 @@ pub struct EncodeOptions<'m> {
     pub quality: f32,
     /// A size to reach; overrides the quality.
     pub target: Option<Target>,
-    /// Picture rows of a chunk, a multiple of 64. Default 512.
+    /// Picture rows of a chunk, a multiple of 64. Default [`DEFAULT_CHUNK_ROWS`](Self::DEFAULT_CHUNK_ROWS).
     pub chunk_rows: u32,
     /// ICC profile, Exif, XMP to carry.
     pub metadata: Metadata<'m>,
 }
 
+impl EncodeOptions<'_> {
+    /// Larger chunks save 0.1 % of bytes for each doubling and take more memory.
+    pub const DEFAULT_CHUNK_ROWS: u32 = 256;
+}
+
 impl Default for EncodeOptions<'_> {
     fn default() -> Self {
-        EncodeOptions { quality: 50.0, target: None, chunk_rows: 512, metadata: Metadata::new() }
+        let chunk_rows = Self::DEFAULT_CHUNK_ROWS;
+        EncodeOptions { quality: 50.0, target: None, chunk_rows, metadata: Metadata::new() }
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome {
     for (name, picture) in pictures {
         let options = EncodeOptions {
             rate: Rate::Quality(args.quality),
-            chunk_rows: 512,
+            chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
             threads: args.threads,
             metadata: Metadata::default(),
         };

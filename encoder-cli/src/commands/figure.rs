@@ -66,7 +66,7 @@ fn through_pinhole(
 ) -> Result<(Picture, usize)> {
     let options = EncodeOptions {
         rate: Rate::Bytes(bytes_for(bpp, original.pixels())),
-        chunk_rows: 512,
+        chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
         threads: 0,
         metadata: Metadata::default(),
     };
