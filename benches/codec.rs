@@ -59,6 +59,13 @@ fn whole_pictures(c: &mut Criterion) {
         b.iter(|| encoder.encode(&picture, &target).unwrap());
     });
     group.bench_function("load the bundle", |b| b.iter(|| Bundle::parse(MODEL).unwrap()));
+    group.bench_function("cold start: load the bundle, encode 64x64", |b| {
+        let picture = photograph(64, 64);
+        b.iter(|| {
+            let bundle = Bundle::parse(MODEL).unwrap();
+            Encoder::new(&bundle, 1).unwrap().encode(&picture, &Default::default()).unwrap()
+        });
+    });
     group.finish();
 }
 

@@ -8,7 +8,7 @@ use pinhole::engine::{
     DType, Executor, Isa, Kernels, Program, ProgramBuilder, RowMut, RowRef, Size, Tensor,
     TensorData,
 };
-use pinhole_benches::{analysis, conv, depthwise, noise};
+use pinhole_benches::{DEFAULT, FAST, analysis, conv, depthwise, noise};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -85,14 +85,18 @@ fn depthwise_kernels(c: &mut Criterion) -> Result<()> {
     Ok(())
 }
 
-fn whole_network(c: &mut Criterion) -> Result<()> {
-    let bytes = analysis()?;
+fn whole_networks(c: &mut Criterion) -> Result<()> {
+    whole_network(c, "analysis 768x512", analysis(DEFAULT)?)?;
+    whole_network(c, "fast analysis 768x512", analysis(FAST)?)
+}
+
+fn whole_network(c: &mut Criterion, name: &str, bytes: Vec<u8>) -> Result<()> {
     let program = Program::parse(&bytes)?;
     let size = Size { height: 512, width: 768 };
     let picture = tensor(DType::U8, size.height * size.width, 3);
     let row = size.width * 3;
     let units = (size.height / program.unit() * size.width / program.unit()) as u64;
-    let mut group = c.benchmark_group("analysis 768x512");
+    let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(program.macs_per_unit() * units));
     for kernels in all_kernels() {
         let mut executor = Executor::with_kernels(kernels);
@@ -116,7 +120,7 @@ fn whole_network(c: &mut Criterion) -> Result<()> {
 }
 
 fn all(c: &mut Criterion) {
-    for bench in [conv_kernels, depthwise_kernels, whole_network] {
+    for bench in [conv_kernels, depthwise_kernels, whole_networks] {
         if let Err(error) = bench(c) {
             eprintln!("{error}");
         }

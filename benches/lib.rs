@@ -68,21 +68,38 @@ pub fn depthwise(
     b.depthwise(input, spec)
 }
 
-/// An analysis transform: 8×8 patches, 192 channels, three residual blocks, 320 channels at 1/16.
+/// Shape of an analysis transform at 8×8 patches and then at 1/16.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Channels at 1/8.
+    pub width: usize,
+    /// Residual blocks at 1/8.
+    pub blocks: usize,
+    /// Latent channels.
+    pub latents: usize,
+}
+
+/// About the shipped model's.
+pub const DEFAULT: Shape = Shape { width: 192, blocks: 3, latents: 320 };
+/// A transform for devices with little time: 1 kMAC per pixel.
+pub const FAST: Shape = Shape { width: 96, blocks: 1, latents: 288 };
+
+/// An analysis transform with noise for weights.
 ///
 /// # Errors
 /// Those of the builder.
-pub fn analysis() -> Result<Vec<u8>, ProgramError> {
+pub fn analysis(shape: Shape) -> Result<Vec<u8>, ProgramError> {
+    let Shape { width, blocks, latents } = shape;
     let mut b = ProgramBuilder::new();
     let image = b.input(DType::U8, 3, 0)?;
     let patches = b.space_to_depth(image, 8)?;
-    let mut x = conv(&mut b, patches, (192, 192), DType::I16, None)?;
-    for _ in 0..3 {
-        let d = depthwise(&mut b, x, (3, 192), DType::U8)?;
-        let h = conv(&mut b, d, (192, 192), DType::U8, None)?;
-        x = conv(&mut b, h, (192, 192), DType::I16, Some(x))?;
+    let mut x = conv(&mut b, patches, (192, width), DType::I16, None)?;
+    for _ in 0..blocks {
+        let d = depthwise(&mut b, x, (3, width), DType::U8)?;
+        let h = conv(&mut b, d, (width, width), DType::U8, None)?;
+        x = conv(&mut b, h, (width, width), DType::I16, Some(x))?;
     }
     let deep = b.space_to_depth(x, 2)?;
-    let y = conv(&mut b, deep, (768, 320), DType::I16, None)?;
+    let y = conv(&mut b, deep, (4 * width, latents), DType::I16, None)?;
     b.finish(&[y])
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 import imagecodecs
 import matplotlib
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rd"))
 from encoders import Pinhole  # noqa: E402
@@ -60,6 +60,8 @@ def pillow(kind: str, **settings) -> tuple[Callable, Callable]:
 
 
 def avif(speed: int) -> tuple[Callable, Callable]:
+    # Decoding has no argument for it; the decoder is dav1d where libavif has it.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     return pillow("AVIF", speed=speed, subsampling="4:2:0", codec="aom", max_threads=1, advanced={"tune": "iq"})
 
 
