@@ -14,6 +14,9 @@ use crate::entropy::{RansDecoder, RansEncoder, TableSet};
 /// Zero point of hyper-latents as the engine stores them.
 const HYPER_ZERO: i32 = 128;
 
+/// Latents that are looked at together to see whether any is coded: a vector of scale indices.
+const GROUP: usize = 16;
+
 /// Codes chunks of latents; keeps buffers between calls.
 #[derive(Debug)]
 pub(crate) struct ChunkEncoder<'a> {
@@ -97,19 +100,31 @@ impl Quantiser<'_> {
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
         for ((mean, scale), position) in predicted.zip(positions) {
             let v = &mut v[position * m..][..m];
-            for ((v, &mean), &scale) in v.iter_mut().zip(mean).zip(scale) {
-                let kept = scale >= skip;
-                let distance = i32::from(*v) - i32::from(mean);
-                let symbol = self.thresholds.quantise(scale, distance) * i32::from(kept);
-                self.indices[coded] = scale.min(last);
-                self.symbols[coded] = symbol as i16;
-                coded += usize::from(kept);
-                *v = reconstruct(symbol, mean);
+            let groups = v.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
+            for ((v, mean), scale) in groups {
+                if none_coded(scale, skip) {
+                    v.copy_from_slice(mean);
+                    continue;
+                }
+                for ((v, &mean), &scale) in v.iter_mut().zip(mean).zip(scale) {
+                    let kept = scale >= skip;
+                    let distance = i32::from(*v) - i32::from(mean);
+                    let symbol = self.thresholds.quantise(scale, distance) * i32::from(kept);
+                    self.indices[coded] = scale.min(last);
+                    self.symbols[coded] = symbol as i16;
+                    coded += usize::from(kept);
+                    *v = reconstruct(symbol, mean);
+                }
             }
         }
         let (indices, symbols) = (&self.indices[..coded], &self.symbols[..coded]);
         Ok(self.queue.push_run(&self.bundle.latent_tables, indices, symbols)?)
     }
+}
+
+/// Whether a group of latents is skipped as a whole, as most groups of high frequencies are.
+fn none_coded(scale: &[u8], skip: u8) -> bool {
+    scale.iter().fold(0, |most: u8, &s| most.max(s)) < skip
 }
 
 /// The value that a symbol stands for: mean + symbol, saturated to i16.
@@ -204,11 +219,18 @@ impl SymbolReader<'_> {
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
         for ((mean, scale), position) in predicted.zip(positions) {
             let out = &mut decoded[position * m..][..m];
-            for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
-                let kept = scale >= skip;
-                let symbol = self.symbols[next] * i32::from(kept);
-                next += usize::from(kept);
-                *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
+            let groups = out.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
+            for ((out, mean), scale) in groups {
+                if none_coded(scale, skip) {
+                    out.copy_from_slice(mean);
+                    continue;
+                }
+                for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
+                    let kept = scale >= skip;
+                    let symbol = self.symbols[next] * i32::from(kept);
+                    next += usize::from(kept);
+                    *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
+                }
             }
         }
         Ok(())

@@ -183,6 +183,28 @@ unsafe fn accumulate<const B: usize, const P: usize>(
     acc
 }
 
+/// The biases of `B` blocks of output channels.
+///
+/// # Safety
+/// As [`strip`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn biases<const B: usize>(c: &Call, block: usize) -> [__m512i; B] {
+    let mut out = [_mm512_setzero_si512(); B];
+    for (b, out) in out.iter_mut().enumerate() {
+        // SAFETY: biases are padded to whole blocks.
+        *out = unsafe { _mm512_loadu_si512(c.bias.add((block + b) * 16).cast()) };
+    }
+    out
+}
+
+/// The same for every position. (An array that is filled in a loop starts with a call of `memset`.)
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn spread<const B: usize, const P: usize>(values: [__m512i; B]) -> [[__m512i; P]; B] {
+    values.map(|value| [value; P])
+}
+
 /// # Safety
 /// As [`strip`], and `p + P <= n`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -195,15 +217,18 @@ unsafe fn tile<const B: usize, const P: usize, const SPLIT: bool, const U8OUT: b
     // padded biases and scales read here do; residual and output are masked to `cout` channels.
     unsafe {
         let w = c.weights.add(block * 16 * c.cin);
-        let mut acc = [[_mm512_setzero_si512(); P]; B];
+        let mut acc = if SPLIT {
+            let zero = spread::<B, P>([_mm512_setzero_si512(); B]);
+            accumulate::<B, P>(zero, c.hi.add(p * c.cin), w, c.cin)
+        } else {
+            spread::<B, P>(biases(c, block))
+        };
         if SPLIT {
-            acc = accumulate::<B, P>(acc, c.hi.add(p * c.cin), w, c.cin);
-        }
-        for (b, row) in acc.iter_mut().enumerate() {
-            let bias = _mm512_loadu_si512(c.bias.add((block + b) * 16).cast());
-            for acc in row.iter_mut() {
-                *acc =
-                    if SPLIT { _mm512_add_epi32(_mm512_slli_epi32::<8>(*acc), bias) } else { bias };
+            let bias: [__m512i; B] = biases(c, block);
+            for (row, bias) in acc.iter_mut().zip(bias) {
+                for acc in row.iter_mut() {
+                    *acc = _mm512_add_epi32(_mm512_slli_epi32::<8>(*acc), bias);
+                }
             }
         }
         acc = accumulate::<B, P>(acc, c.lo.add(p * c.cin), w, c.cin);
