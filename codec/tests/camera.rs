@@ -389,6 +389,25 @@ fn check(
 }
 
 #[test]
+fn streams_may_own_their_encoder() {
+    let planes = samples(50, 100, FrameFormat::Rgb8, 1).concat();
+    let whole = PictureRef::contiguous(50, 100, FrameFormat::Rgb8, &planes).unwrap();
+    let options = options(50.0, 64);
+    let mut encoder = Encoder::new(&BUNDLE, 1).unwrap();
+    let file = encoder.encode(whole, &options).unwrap();
+    for _ in 0..2 {
+        let mut out = Vec::new();
+        let mut stream = encoder.into_stream(50, 100, FrameFormat::Rgb8, &options).unwrap();
+        for rows in planes.chunks(50 * 3 * 10) {
+            let band = PictureRef::contiguous(50, 10, FrameFormat::Rgb8, rows).unwrap();
+            stream.push_rows(band, &mut out).unwrap();
+        }
+        encoder = stream.finish().unwrap();
+        assert_eq!(out, file);
+    }
+}
+
+#[test]
 fn wrong_rows_are_refused_and_change_nothing() {
     let nv12 = FrameFormat::Nv12(YuvSpace::default());
     let planes = samples(50, 100, nv12, 1).concat();
@@ -399,20 +418,22 @@ fn wrong_rows_are_refused_and_change_nothing() {
 
     let mut out = Vec::new();
     let mut stream = encoder.stream(50, 100, nv12, &options).unwrap();
-    let mut refused = |stream: &mut pinhole::EncodeStream<'_, '_>, rows: PictureRef<'_>| {
-        let before = stream.rows_pushed();
-        let error = stream.push_rows(rows, &mut out).unwrap_err();
-        assert_eq!(stream.rows_pushed(), before);
-        error
-    };
+    macro_rules! refused {
+        ($rows:expr) => {{
+            let before = stream.rows_pushed();
+            let error = stream.push_rows($rows, &mut out).unwrap_err();
+            assert_eq!(stream.rows_pushed(), before);
+            error
+        }};
+    }
     let gray = [0; 50];
     let gray = PictureRef::contiguous(50, 1, FrameFormat::Gray8, &gray).unwrap();
-    assert_eq!(refused(&mut stream, gray), EncodeError::OtherRows);
-    assert_eq!(refused(&mut stream, whole.rows(0..3).unwrap()), EncodeError::OddRows(3));
+    assert_eq!(refused!(gray), EncodeError::OtherRows);
+    assert_eq!(refused!(whole.rows(0..3).unwrap()), EncodeError::OddRows(3));
     let mut sent = Vec::new();
     stream.push_rows(whole.rows(0..40).unwrap(), &mut sent).unwrap();
     assert_eq!(
-        refused(&mut stream, whole.rows(0..62).unwrap()),
+        refused!(whole.rows(0..62).unwrap()),
         EncodeError::TooManyRows { height: 100, pushed: 102 }
     );
     stream.push_rows(whole.rows(40..100).unwrap(), &mut sent).unwrap();
@@ -421,7 +442,8 @@ fn wrong_rows_are_refused_and_change_nothing() {
 
     let mut stream = encoder.stream(50, 100, nv12, &options).unwrap();
     stream.push_rows(whole.rows(0..40).unwrap(), &mut sent).unwrap();
-    assert_eq!(stream.finish(), Err(EncodeError::MissingRows { height: 100, pushed: 40 }));
+    let missing = EncodeError::MissingRows { height: 100, pushed: 40 };
+    assert_eq!(stream.finish().unwrap_err(), missing);
 
     let mut target = options.clone();
     target.target = Some(Target::Bytes(10_000));

@@ -142,21 +142,51 @@ impl<'a> Encoder<'a> {
         height: u32,
         format: FrameFormat,
         options: &EncodeOptions<'_>,
-    ) -> Result<EncodeStream<'_, 'a>, EncodeError> {
+    ) -> Result<EncodeStream<'a, &mut Self>, EncodeError> {
+        let (header, lines, head) = self.begin((width, height), format, options)?;
+        EncodeStream::new(self, header, format, lines, head)
+    }
+
+    /// As [`stream`](Self::stream), for those who cannot keep a borrow: the stream owns the encoder until it is
+    /// finished.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream). The encoder is lost with them.
+    pub fn into_stream(
+        mut self,
+        width: u32,
+        height: u32,
+        format: FrameFormat,
+        options: &EncodeOptions<'_>,
+    ) -> Result<EncodeStream<'a>, EncodeError> {
+        let (header, lines, head) = self.begin((width, height), format, options)?;
+        EncodeStream::new(self, header, format, lines, head)
+    }
+
+    /// The header of a stream, the lines its transform reads, and the beginning of its file.
+    fn begin(
+        &mut self,
+        size: (u32, u32),
+        format: FrameFormat,
+        options: &EncodeOptions<'_>,
+    ) -> Result<(Header, Lines, Vec<u8>), EncodeError> {
         if options.target.is_some() {
             return Err(EncodeError::TargetNeedsPicture);
         }
-        let header = self.header((width, height), format, options)?;
+        let header = self.header(size, format, options)?;
         let head = header.write(&options.metadata)?;
+        Ok((header, self.prepare(format)?, head))
+    }
+
+    /// What a stream works with.
+    pub(super) fn parts(&mut self, lines: Lines) -> Result<Parts<'_, 'a>, EncodeError> {
         let bundle = self.bundle;
-        let lines = self.prepare(format)?;
-        let analysis = (lines, program(&self.folded, bundle, lines)?);
+        let analysis = program(&self.folded, bundle, lines)?;
         let (Some(executor), Some(coder)) = (self.executors.first_mut(), self.coders.first_mut())
         else {
             return Err(EncodeError::Broken);
         };
-        let parts = Parts { bundle, analysis, executor, coder };
-        EncodeStream::new(parts, header, format, head)
+        Ok(Parts { bundle, analysis, executor, coder })
     }
 
     /// The lines to give for a format; folds the program for them if that was not done yet.

@@ -1,33 +1,42 @@
 //! Pictures to streams, a band of rows at a time.
 
 use alloc::vec::Vec;
+use core::borrow::BorrowMut;
+use core::marker::PhantomData;
 use core::ops::Range;
 
-use super::encoder::{PATCH, band_geometry};
+use super::encoder::{Encoder, PATCH, band_geometry};
 use super::frame::PictureRef;
 use super::lines::Lines;
 use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
-use crate::engine::{Executor, Program, RowMut, RowRef, Run};
+use crate::engine::{Executor, Program, Progress, RowMut, RowRef};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Header};
 use crate::latent::{ChunkEncoder, Gains, scale_row};
 
-/// Encodes one picture that arrives in bands of rows; see [`Encoder::stream`](super::Encoder::stream).
+/// Encodes one picture that arrives in bands of rows; see [`Encoder::stream`] and [`Encoder::into_stream`].
 ///
-/// Bands may have any height, and all formats but 4:2:0 any parity; the bytes are those of
-/// [`Encoder::encode`](super::Encoder::encode) whatever the bands. It holds at most the rows of one step of the
-/// analysis transform (16), the rings of that transform, and the latents and alpha of one chunk.
+/// Bands may have any height, and all formats but 4:2:0 any parity; the bytes are those of [`Encoder::encode`] whatever
+/// the bands. It holds at most the rows of one step of the analysis transform (16), the rings of that transform, and the
+/// latents and alpha of one chunk.
 #[derive(Debug)]
-pub struct EncodeStream<'e, 'a> {
+pub struct EncodeStream<'a, E = Encoder<'a>> {
+    encoder: E,
+    state: State,
+    bundle: PhantomData<&'a Bundle<'a>>,
+}
+
+/// What a stream knows between two bands.
+#[derive(Debug)]
+struct State {
     header: Header,
     format: FrameFormat,
     lines: Lines,
     /// Header and metadata until they are given out.
     head: Vec<u8>,
     writer: ChunkWriter,
-    run: Run<'e, 'a>,
-    coder: &'e mut ChunkEncoder<'a>,
+    progress: Progress,
     gains: Gains,
     /// Latents of a picture row of positions.
     row_len: usize,
@@ -58,23 +67,23 @@ impl Held {
 /// What a stream needs from its encoder.
 pub(super) struct Parts<'e, 'a> {
     pub(super) bundle: &'a Bundle<'a>,
-    /// The analysis program and the lines it reads.
-    pub(super) analysis: (Lines, &'e Program<'a>),
+    pub(super) analysis: &'e Program<'a>,
     pub(super) executor: &'e mut Executor,
     pub(super) coder: &'e mut ChunkEncoder<'a>,
 }
 
-impl<'e, 'a> EncodeStream<'e, 'a> {
+impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
     /// A stream with everything but its rows; `head` is the file's beginning.
     pub(super) fn new(
-        parts: Parts<'e, 'a>,
+        mut encoder: E,
         header: Header,
         format: FrameFormat,
+        lines: Lines,
         head: Vec<u8>,
     ) -> Result<Self, EncodeError> {
-        let Parts { bundle, analysis: (lines, analysis), executor, coder } = parts;
+        let Parts { bundle, analysis, executor, .. } = encoder.borrow_mut().parts(lines)?;
         let size = lines.size(header.width, header.height);
-        let run = executor.start(analysis, size, 0..size.height / analysis.unit())?;
+        let progress = executor.start(analysis, size, 0..size.height / analysis.unit())?.progress();
         let m = bundle.settings().latent_channels;
         let row_len = (header.width as usize).div_ceil(PATCH) * m;
         // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
@@ -83,14 +92,13 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         let mut latents = Vec::new();
         // Without the memory now, it may still be there when it is needed.
         let _ = latents.try_reserve_exact(rows.saturating_sub(1).saturating_mul(row_len));
-        Ok(EncodeStream {
+        let state = State {
             header,
             format,
             lines,
             head,
             writer: ChunkWriter::new(&header),
-            run,
-            coder,
+            progress,
             gains: Gains::new(bundle.settings(), header.quality),
             row_len,
             pushed: 0,
@@ -98,12 +106,13 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
             latents,
             alpha: Vec::new(),
             broken: false,
-        })
+        };
+        Ok(EncodeStream { encoder, state, bundle: PhantomData })
     }
 
     /// Rows pushed so far.
     pub fn rows_pushed(&self) -> u32 {
-        self.pushed
+        self.state.pushed
     }
 
     /// Takes the next rows, a picture of the stream's width and format and of any height (even for 4:2:0, but for the
@@ -119,52 +128,59 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let rows = rows.into();
-        let height = self.header.height;
-        if rows.width() != self.header.width || rows.format() != self.format {
+        let state = &mut self.state;
+        let height = state.header.height;
+        if rows.width() != state.header.width || rows.format() != state.format {
             return Err(EncodeError::OtherRows);
         }
-        let end = u64::from(self.pushed) + u64::from(rows.height());
+        let end = u64::from(state.pushed) + u64::from(rows.height());
         if end > u64::from(height) {
             return Err(EncodeError::TooManyRows { height, pushed: end });
         }
         let last = end == u64::from(height);
-        if self.format.is_subsampled() && rows.height() % 2 == 1 && !last {
+        if state.format.is_subsampled() && rows.height() % 2 == 1 && !last {
             return Err(EncodeError::OddRows(rows.height()));
         }
-        if self.broken {
+        if state.broken {
             return Err(EncodeError::Broken);
         }
-        self.broken = true;
-        out.append(&mut self.head);
-        self.head = Vec::new();
-        let first = self.pushed;
-        self.pushed = end as u32;
-        self.advance(&rows, first, last, out)?;
-        self.broken = false;
+        state.broken = true;
+        out.append(&mut state.head);
+        state.head = Vec::new();
+        let first = state.pushed;
+        state.pushed = end as u32;
+        let parts = self.encoder.borrow_mut().parts(state.lines)?;
+        state.advance(parts, &rows, first, last, out)?;
+        state.broken = false;
         Ok(())
     }
 
-    /// Checks that the whole picture was pushed.
+    /// Checks that the whole picture was pushed; gives the encoder back.
     ///
     /// # Errors
     /// [`EncodeError::MissingRows`], or [`EncodeError::Broken`] after an error.
-    pub fn finish(self) -> Result<(), EncodeError> {
-        let Header { height, .. } = self.header;
-        match (self.broken, self.pushed) {
+    pub fn finish(self) -> Result<E, EncodeError> {
+        let State { broken, pushed, header: Header { height, .. }, .. } = self.state;
+        match (broken, pushed) {
             (true, _) => Err(EncodeError::Broken),
             (_, pushed) if pushed < height => Err(EncodeError::MissingRows { height, pushed }),
-            _ => Ok(()),
+            _ => Ok(self.encoder),
         }
     }
+}
 
+impl State {
     /// Runs the transform as far as the rows suffice, codes the chunks that are whole, and keeps the remaining rows.
     fn advance(
         &mut self,
+        parts: Parts<'_, '_>,
         rows: &PictureRef<'_>,
         first: u32,
         last: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        let Parts { analysis, executor, coder, .. } = parts;
+        let mut run = executor.resume(analysis, self.progress);
         let lines = self.lines;
         // Lines of the band: bands of 4:2:0 start with even rows. Formats with alpha have a line for each row.
         let first = first as usize / lines.side();
@@ -172,7 +188,7 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
         // Below the picture its last line repeats.
         let available = if last { usize::MAX } else { end };
         let mut taken = first;
-        while !self.run.is_done() && self.run.next_input_rows(0).end <= available {
+        while !run.is_done() && run.next_input_rows(0).end <= available {
             let (held, alpha) = (&self.held, &mut self.alpha);
             let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
                 let RowMut::U8(row) = row else { return };
@@ -195,9 +211,10 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
                     scale_row(&mut latents[start..], &gains.forward);
                 }
             };
-            self.run.step(&mut source, &mut sink)?;
-            self.code(out)?;
+            run.step(&mut source, &mut sink)?;
+            self.code(coder, out)?;
         }
+        self.progress = run.progress();
         if last {
             return Ok(());
         }
@@ -218,14 +235,14 @@ impl<'e, 'a> EncodeStream<'e, 'a> {
     }
 
     /// Codes the chunks whose latents are complete; their alpha is, too.
-    fn code(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn code(&mut self, coder: &mut ChunkEncoder<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         while let Some(id) = self.writer.next_id() {
             let (_, geometry) = band_geometry(&self.header, id.band);
             let len = geometry.rows.saturating_mul(self.row_len);
             if self.latents.len() < len {
                 break;
             }
-            let payload = self.coder.encode(geometry, &mut self.latents[..len])?;
+            let payload = coder.encode(geometry, &mut self.latents[..len])?;
             self.writer.write(Chunk { id, payload: &payload }, out)?;
             self.latents.drain(..len);
             if let Some(id) = self.writer.next_id().filter(|id| id.kind == ChunkKind::Alpha) {

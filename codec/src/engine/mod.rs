@@ -61,5 +61,6 @@ pub use error::{ProgramError, RunError};
 pub use kernels::{Isa, Kernels};
 pub(crate) use program::Cells;
 pub use program::{Program, TensorId};
+pub(crate) use stream::Progress;
 pub use stream::{Executor, RowSink, RowSource, Run};
 pub use tensor::{DType, RowMut, RowRef, Size, Tensor, TensorData, TensorInfo};

@@ -141,7 +141,17 @@ impl Executor {
         self.starts.clear();
         self.starts.extend(self.plan.iter().map(|s| s.start(first)));
         let next = if units.is_empty() { first } else { plan::first_step(&self.plan, first) };
-        Ok(Run { executor: self, program, first, next, end: units.end as i64 })
+        Ok(self.resume(program, Progress { first, next, end: units.end as i64 }))
+    }
+
+    /// Goes on with a run that [`start`](Self::start) began and that was put aside. The program must be the same and
+    /// this executor must not have run anything else since.
+    pub(crate) fn resume<'e, 'p>(
+        &'e mut self,
+        program: &'e Program<'p>,
+        progress: Progress,
+    ) -> Run<'e, 'p> {
+        Run { executor: self, program, progress }
     }
 
     /// Runs a program that looks at positions one by one on `n` packed positions: input `i` is
@@ -263,15 +273,26 @@ fn expect(what: &'static str, expected: usize, found: usize) -> Result<(), RunEr
 pub struct Run<'e, 'p> {
     executor: &'e mut Executor,
     program: &'e Program<'p>,
+    progress: Progress,
+}
+
+/// How far a run has come, in units.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
     first: i64,
     next: i64,
     end: i64,
 }
 
 impl Run<'_, '_> {
+    /// How far the run has come; see [`Executor::resume`].
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
     /// Whether all units are done.
     pub fn is_done(&self) -> bool {
-        self.next >= self.end
+        self.progress.next >= self.progress.end
     }
 
     /// The rows of an input that the next step will ask for (empty when done). Every earlier row has been taken.
@@ -307,16 +328,16 @@ impl Run<'_, '_> {
                 self.executor.make_row(self.program, index, y)?;
             }
         }
-        if self.next >= self.first {
+        if self.progress.next >= self.progress.first {
             for (number, &tensor) in self.program.outputs().iter().enumerate() {
                 let tensor = usize::from(tensor);
                 let per_unit = self.executor.plan[tensor].per_unit;
-                for y in self.next * per_unit..(self.next + 1) * per_unit {
+                for y in self.progress.next * per_unit..(self.progress.next + 1) * per_unit {
                     sink.take(number, y as usize, self.executor.rings[tensor].row(y));
                 }
             }
         }
-        self.next += 1;
+        self.progress.next += 1;
         Ok(!self.is_done())
     }
 
@@ -326,6 +347,6 @@ impl Run<'_, '_> {
         if !s.used {
             return 0..0;
         }
-        s.end(self.next - 1, start)..s.end(self.next, start)
+        s.end(self.progress.next - 1, start)..s.end(self.progress.next, start)
     }
 }

@@ -7,4 +7,5 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use exec::Progress;
 pub use exec::{Executor, RowSink, RowSource, Run};
