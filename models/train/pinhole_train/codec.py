@@ -48,17 +48,18 @@ class Analysis(nn.Module):
 
     def __init__(self, shape: Shape):
         super().__init__()
-        latents = shape.latents
+        latents, width = shape.latents, shape.analysis_width
         matrix, labels = patch_transform()
-        self.patches = Pointwise(192, 192, Grid("int16", TRUNK_STEP), precise=True)
+        self.patches = Pointwise(192, width, Grid("int16", TRUNK_STEP), precise=True)
         self.blocks = nn.Sequential(
-            *[ResidualBlock(192, shape.analysis_hidden, TRUNK_STEP) for _ in range(shape.analysis_blocks)]
+            *[ResidualBlock(width, shape.analysis_hidden, TRUNK_STEP) for _ in range(shape.analysis_blocks)]
         )
-        self.down = Pointwise(768, latents, Grid("int16", LATENT_STEP), precise=True)
+        self.down = Pointwise(4 * width, latents, Grid("int16", LATENT_STEP), precise=True)
         self.last = ResidualBlock(latents, shape.latent_hidden or latents, LATENT_STEP)
         with torch.no_grad():
-            self.patches.weight.copy_(torch.tensor(matrix[:, :, None, None]))
-            self.down.weight.copy_(torch.tensor(haar_step(labels, latents)[:, :, None, None]))
+            self.patches.weight.copy_(torch.tensor(matrix[:width, :, None, None]))
+            step = haar_step(labels, latents).reshape(latents, 4, 192)[:, :, :width]
+            self.down.weight.copy_(torch.tensor(step.reshape(latents, -1, 1, 1)))
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         trunk = self.blocks(self.patches(space_to_depth(picture, 8)))
@@ -70,19 +71,20 @@ class Synthesis(nn.Module):
 
     def __init__(self, shape: Shape):
         super().__init__()
-        latents = shape.latents
+        latents, width = shape.latents, shape.synthesis_width
         matrix, labels = patch_transform()
         self.low = nn.Sequential(
             *[ResidualBlock(latents, shape.synthesis_low_hidden or latents, LATENT_STEP) for _ in range(shape.synthesis_low_blocks)]
         )
-        self.up = Pointwise(latents, 768, Grid("int16", TRUNK_STEP), precise=True)
+        self.up = Pointwise(latents, 4 * width, Grid("int16", TRUNK_STEP), precise=True)
         self.blocks = nn.Sequential(
-            *[ResidualBlock(192, shape.synthesis_hidden, TRUNK_STEP) for _ in range(shape.synthesis_blocks)]
+            *[ResidualBlock(width, shape.synthesis_hidden, TRUNK_STEP) for _ in range(shape.synthesis_blocks)]
         )
-        self.patches = Pointwise(192, 192, Grid("int8", 1 / PIXEL_UNIT), precise=True)
+        self.patches = Pointwise(width, 192, Grid("int8", 1 / PIXEL_UNIT), precise=True)
         with torch.no_grad():
-            self.patches.weight.copy_(torch.tensor(matrix.T[:, :, None, None]))
-            self.up.weight.copy_(torch.tensor(haar_step(labels, latents).T[:, :, None, None]))
+            self.patches.weight.copy_(torch.tensor(matrix.T[:, :width, None, None]))
+            step = haar_step(labels, latents).T.reshape(4, 192, latents)[:, :width]
+            self.up.weight.copy_(torch.tensor(step.reshape(-1, latents, 1, 1)))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         trunk = depth_to_space(self.up(self.low(latents)), 2)
@@ -255,9 +257,12 @@ def kmacs_per_pixel(shape: Shape) -> tuple[float, float]:
     m, f, z, p = shape.latents, shape.entropy_width, shape.hyper_latents, shape.parameter_width
     w = shape.hyper_width or f
     block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
-    ends = 192 * 192 / 64 + 768 * m / 256
-    analysis = ends + shape.analysis_blocks * block(192, shape.analysis_hidden, 64) + block(m, shape.latent_hidden or m, 256)
-    synthesis = ends + shape.synthesis_blocks * block(192, shape.synthesis_hidden, 64)
+    ends = lambda width: 192 * width / 64 + 4 * width * m / 256  # noqa: E731
+    width = shape.analysis_width
+    analysis = ends(width) + shape.analysis_blocks * block(width, shape.analysis_hidden, 64)
+    analysis += block(m, shape.latent_hidden or m, 256)
+    width = shape.synthesis_width
+    synthesis = ends(width) + shape.synthesis_blocks * block(width, shape.synthesis_hidden, 64)
     synthesis += shape.synthesis_low_blocks * block(m, shape.synthesis_low_hidden or m, 256)
     hyper_analysis = m * w / 256 + 4 * w * w / 1024 + 4 * w * z / 4096
     shared = z * 4 * w / 4096 + 4 * w * f / 1024 + 9 * w / 1024 + 9 * f / 256

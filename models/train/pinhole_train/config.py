@@ -20,6 +20,9 @@ class Shape:
     hyper_width: int = 0
     entropy_width: int = 192
     parameter_width: int = 256
+    # Channels of the transforms at 1/8, at most 192, which keep every coefficient of a patch; fewer, the lowest.
+    analysis_width: int = 192
+    synthesis_width: int = 192
     analysis_hidden: int = 192
     analysis_blocks: int = 3
     # Blocks of the synthesis at 1/16, and their hidden units (0: as many as latents).
@@ -49,6 +52,8 @@ class Config:
     focus: float = 0.0
     start: str = ""
     quantise: bool = False
+    # What is trained: "all", or one transform ("analysis", "synthesis") with everything else as it stands.
+    train: str = "all"
     perceptual: float = 0.0
     mse_share: float = 1.0
     border: float = 0.0
@@ -66,6 +71,8 @@ class Config:
         for key in ("shrinks", "lambda_range"):
             if key in values:
                 values[key] = tuple(values[key])
+        if values.get("train", "all") not in ("all", "analysis", "synthesis"):
+            raise ValueError(f"{path}: train = {values['train']!r} is none of all, analysis, synthesis")
         return Config(shape=shape, **values)
 
 

@@ -198,13 +198,13 @@ def observe(model: nn.Module, on: bool) -> None:
         grid.observing = on
 
 
-def enable_quantisation(model: nn.Module) -> None:
-    """From here on every weight and activation is rounded as the engine rounds it."""
+def enable_quantisation(model: nn.Module, on: bool = True) -> None:
+    """From here on every weight and activation is rounded as the engine rounds it, or none is."""
     for module in model.modules():
         if isinstance(module, Grid):
-            module.enabled = True
+            module.enabled = on
         elif isinstance(module, QuantisedConv):
-            module.quantise_weights = True
+            module.quantise_weights = on
 
 
 @torch.no_grad()

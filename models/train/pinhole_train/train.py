@@ -52,6 +52,14 @@ def remap_gains(model: Codec, old: tuple[float, float], new: tuple[float, float]
     log_gain.copy_(moved + ((before - inside) * span / 2).to(log_gain)[:, None])
 
 
+def check_standstill(before: Config, now: Config) -> None:
+    """What stands still in a stage that trains one transform must be final already: streams depend on it."""
+    if not before.quantise:
+        raise ValueError(f"{now.start}: not quantised, so the parts that stand still would change later")
+    if before.lambda_range != now.lambda_range:
+        raise ValueError(f"{now.name}: another lambda_range than {now.start} would change the gains")
+
+
 class Average:
     """Exponential moving average of the weights (Polyak); what evaluation and export use."""
 
@@ -84,16 +92,26 @@ class Trainer:
         if state is None and config.start:
             start = checkpoint.load(Path(config.start))
             self.parent = checkpoint.file_hash(Path(config.start))
+            if config.train != "all":
+                check_standstill(start["config"], config)
             self._start_from(start["average"], start["config"])
         elif state is None:
             equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
+        if config.train != "all":
+            # What stands still is what ships: rounded, whether the rest is or not yet.
+            self.model.requires_grad_(False)
+            self.trained.requires_grad_(True)
+            enable_quantisation(self.model)
+            enable_quantisation(self.trained, False)
         if config.quantise:
             if state is None:
                 self._calibrate()
-            enable_quantisation(self.model)
+            enable_quantisation(self.trained)
         basis = [self.model.analysis.patches, self.model.analysis.down, self.model.synthesis.up, self.model.synthesis.patches]
-        slow = [p for layer in basis for p in layer.parameters()]
-        others = [p for p in self.model.parameters() if all(p is not s for s in slow)]
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        basis_ids = {id(p) for layer in basis for p in layer.parameters()}
+        slow = [p for p in trained if id(p) in basis_ids]
+        others = [p for p in trained if id(p) not in basis_ids]
         self.optimiser = torch.optim.Adam(
             [{"params": others, "factor": 1.0}, {"params": slow, "factor": config.basis_rate}],
             lr=config.learning_rate, betas=(0.9, 0.99), fused=True,
@@ -101,6 +119,11 @@ class Trainer:
         self.average = Average(self.model, config.ema)
         if state is not None:
             self._restore(state)
+
+    @property
+    def trained(self) -> nn.Module:
+        """The part that this stage trains."""
+        return self.model if self.config.train == "all" else getattr(self.model, self.config.train)
 
     @torch.no_grad()
     def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
@@ -111,7 +134,8 @@ class Trainer:
             rates = old(self.crops.batch(16), torch.rand(16))["bits_y"].mean(0)
             weights = transplant(weights, self.model, rates)
         self.model.load_state_dict(weights)
-        remap_gains(self.model, before.lambda_range, self.config.lambda_range)
+        if before.lambda_range != self.config.lambda_range:
+            remap_gains(self.model, before.lambda_range, self.config.lambda_range)
 
     @torch.no_grad()
     def _probe(self) -> None:
@@ -119,8 +143,8 @@ class Trainer:
 
     def _calibrate(self) -> None:
         """Ranges of the activations before the first rounded step."""
-        equalise_branches(self.model, self._probe, exponent=0.5, keep_function=True)
-        observe(self.model, True)
+        equalise_branches(self.trained, self._probe, exponent=0.5, keep_function=True)
+        observe(self.trained, True)
         self.model.train()
         with torch.no_grad():
             for _ in range(20):
@@ -189,7 +213,7 @@ class Trainer:
         """One batch and one step of the optimiser; the means over the batch of what `losses` tells."""
         c = self.config
         # For the last part of a quantised stage the ranges stand still.
-        observe(self.model, c.quantise and self.step < int(0.7 * c.steps))
+        observe(self.trained, c.quantise and self.step < int(0.7 * c.steps))
         for group in self.optimiser.param_groups:
             group["lr"] = c.learning_rate * self._rate_factor() * group["factor"]
         picture = self.crops.batch(c.batch).to(self.device)

@@ -58,6 +58,14 @@ def _axes(state: State) -> list[Axis]:
         axis = Axis(readers=[(f"hyper_analysis.{read}.weight", 1)])
         axis.layer(f"hyper_analysis.{made}")
         axes.append(axis)
+    for net, first, last in (("analysis", "patches", "down"), ("synthesis", "up", "patches")):
+        trunk = Axis(readers=[(f"{net}.{last}.weight", 1)])
+        trunk.layer(f"{net}.{first}")
+        for name in sorted({m[1] for k in state if (m := re.match(rf"({net}\.blocks\.\d+)\.", k))}):
+            trunk.layer(f"{name}.depthwise")
+            trunk.layer(f"{name}.project")
+            trunk.readers.append((f"{name}.expand.weight", 1))
+        axes.append(trunk)
     inner = Axis(readers=[("hyper_synthesis.up2.weight", 1)])
     inner.layer("hyper_synthesis.up1")
     inner.layer("hyper_synthesis.mix1")

@@ -70,6 +70,15 @@ def test_dearest_latents_are_kept(batch):
     assert smaller(*batch)["bits_y"].shape == (2, 24)
 
 
+@torch.no_grad()
+def test_narrow_transforms(batch):
+    model = trained(SHAPE)
+    narrow = moved(model, synthesis_width=64, analysis_width=48)
+    assert narrow.analysis.down.weight.shape == (32, 4 * 48, 1, 1)
+    wide = moved(narrow, synthesis_width=96, analysis_width=80)
+    torch.testing.assert_close(wide(*batch)["picture"], narrow(*batch)["picture"], rtol=1e-3, atol=1e-3)
+
+
 def test_what_cannot_be_moved_is_an_error():
     with pytest.raises(ValueError, match="no way to bring"):
         moved(trained(SHAPE), entropy_width=24)

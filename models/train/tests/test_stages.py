@@ -1,0 +1,78 @@
+"""Stages that train one transform and leave the rest as it ships."""
+
+import dataclasses
+
+import pytest
+import torch
+from conftest import SHAPE, as_tensor, config, picture
+from PIL import Image
+
+from pinhole_train import checkpoint
+from pinhole_train.export import load_codec
+from pinhole_train.train import Trainer, focused
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(picture(130, 150, i)).save(folder / f"{i}.png")
+    return [str(folder)]
+
+
+@pytest.fixture
+def parent(tmp_path, photos):
+    return Trainer(config(quantise=True), photos, tmp_path / "parent", "cpu").run()
+
+
+@torch.no_grad()
+def coded(path) -> tuple[dict, dict[str, torch.Tensor]]:
+    model, _, state = load_codec(path)
+    return state["average"], model(as_tensor(picture(64, 64)), torch.tensor([0.6]))
+
+
+@pytest.mark.parametrize("quantise", [False, True])
+def test_another_decoder_for_the_same_streams(tmp_path, photos, parent, quantise):
+    shape = dataclasses.replace(SHAPE, synthesis_width=64, synthesis_blocks=2)
+    stage = config(train="synthesis", quantise=quantise, start=str(parent), shape=shape)
+    lite = Trainer(stage, photos, tmp_path / "lite", "cpu").run()
+    (before, old), (after, new) = coded(parent), coded(lite)
+    for name, value in before.items():
+        if not name.startswith("synthesis."):
+            assert torch.equal(after[name], value), name
+    if quantise:
+        assert torch.equal(new["latents"], old["latents"])
+        assert torch.equal(new["bits_y"], old["bits_y"])
+    assert not torch.equal(new["picture"], old["picture"])
+
+
+def test_another_encoder_for_the_same_decoders(tmp_path, photos, parent):
+    shape = dataclasses.replace(SHAPE, analysis_width=48)
+    stage = config(train="analysis", quantise=True, start=str(parent), shape=shape)
+    fast = Trainer(stage, photos, tmp_path / "fast", "cpu").run()
+    (before, _), (after, _) = coded(parent), coded(fast)
+    changed = {name for name in after if name not in before or not torch.equal(after[name], before[name])}
+    assert changed
+    assert all(name.startswith("analysis.") for name in changed)
+
+
+def test_what_would_change_the_streams_is_refused(tmp_path, photos, parent):
+    with pytest.raises(ValueError, match="lambda_range"):
+        other = config(train="synthesis", start=str(parent), lambda_range=(1e-3, 0.1))
+        Trainer(other, photos, tmp_path / "a", "cpu")
+    rough = Trainer(config(), photos, tmp_path / "float", "cpu").run()
+    assert not checkpoint.load(rough)["config"].quantise
+    with pytest.raises(ValueError, match="not quantised"):
+        Trainer(config(train="synthesis", start=str(rough)), photos, tmp_path / "b", "cpu")
+
+
+def test_focus_moves_qualities_to_the_middle():
+    uniform = torch.linspace(0, 1, 10001)
+    moved = focused(uniform, 0.4)
+    assert moved[0] == 0
+    assert torch.all(moved.diff() > 0)
+    assert abs(moved[-1] - 1) < 1e-6
+    inside = ((moved - 0.5).abs() < 0.05).float().mean() / 0.1
+    assert 1.6 < inside < 1 / (1 - 0.4)
+    assert torch.equal(focused(uniform, 0.0), uniform)
