@@ -34,16 +34,22 @@ plt.rcParams.update(
 )
 
 
-def draw_all(results: dict, folder: Path) -> None:
+def draw_all(results: dict, folder: Path, published: dict) -> None:
+    """`published`: mean curves of others on the same pictures, by label."""
     for metric in METRICS:
-        _draw_curves(results, metric, folder / f"rd-{metric.name.replace('_', '-')}.svg")
+        path = folder / f"rd-{metric.name.replace('_', '-')}.svg"
+        _draw_curves(results, metric, path, published)
     if "pinhole" in results["bd_rate"]:
         _draw_bars(results, folder / "bd-rate.svg")
 
 
-def _draw_curves(results: dict, metric: Metric, path: Path) -> None:
+def _draw_curves(results: dict, metric: Metric, path: Path, published: dict) -> None:
     """Each codec's curve, averaged over the pictures at each setting."""
     figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    for style, (label, curve) in zip(("--", "-.", ":"), published.items()):
+        if metric.name in curve:
+            quality = [on_scale(metric.name, value) for value in curve[metric.name]]
+            axes.plot(curve["bpp"], quality, style, color="#777777", linewidth=1.2, label=label)
     for codec, by_picture in results["curves"].items():
         bpp, quality = mean_curve(list(by_picture.values()), metric.name)
         ours = codec == "pinhole"
@@ -87,7 +93,7 @@ def _draw_bars(results: dict, path: Path) -> None:
     anchors = results["bd_rate"]["pinhole"]
     figure, axes = plt.subplots(figsize=(6.4, 0.5 + 0.75 * len(anchors)))
     height = 0.8 / len(METRICS)
-    shades = ["#e9a3ab", "#dd6473", "#d1243a"]
+    shades = ["#f0c2c7", "#e38f99", "#d1243a", "#8c1526"]
     for index, metric in enumerate(METRICS):
         values = [anchors[anchor][metric.name]["mean"] for anchor in anchors]
         places = np.arange(len(anchors)) + (index - (len(METRICS) - 1) / 2) * height

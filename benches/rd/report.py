@@ -45,8 +45,8 @@ def markdown(results: dict) -> str:
     lines += [
         "Mean over the pictures of each one's BD-rate: bytes more (+) or fewer (−) at equal "
         "quality. PSNR is over RGB; MS-SSIM is the mean of the three colours', interpolated in "
-        "decibels; SSIMULACRA2 counts between 30 and 85. A mean over fewer pictures than all "
-        "tells how many.",
+        "decibels; SSIMULACRA2 counts between 30 and 85; Butteraugli is the 3-norm, interpolated "
+        "in its logarithm. A mean over fewer pictures than all tells how many.",
         "",
     ]
     for test, anchors in _tables(results["bd_rate"]).items():

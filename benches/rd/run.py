@@ -47,6 +47,11 @@ def main() -> int:
         default=QUALITIES,
         help="Pinhole's -q values, with commas between",
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="plot published curves too; they hold for the 24 Kodak pictures",
+    )
     parser.add_argument("--peers-only", action="store_true", help="fill the cache, no Pinhole")
     parser.add_argument("--limit", type=int, help="use only the first so many pictures")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="threads")
@@ -86,7 +91,8 @@ def main() -> int:
     write(args.out / "results.json", json.dumps(results, indent=1) + "\n")
     table = report.markdown(results)
     write(args.out / "results.md", table)
-    plots.draw_all(results, args.out)
+    published = json.loads((here / "published.json").read_text())["curves"]
+    plots.draw_all(results, args.out, published if args.published else {})
     print(table)
     return 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from encoders import Pinhole
 
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 """Part of the cache's key: count up when `pinhole compare` changes what a metric means."""
 
 
@@ -25,6 +25,7 @@ METRICS = (
     Metric("ms_ssim", "MS-SSIM", "dB", None),
     # Below 30 nobody would keep the picture, above 85 the original is hard to tell apart.
     Metric("ssimulacra2", "SSIMULACRA2", "", (30.0, 85.0)),
+    Metric("butteraugli", "Butteraugli", "−log2 of the 3-norm", None),
 )
 
 

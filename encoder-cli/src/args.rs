@@ -165,7 +165,7 @@ pub(crate) struct CompareArgs {
         long = "metric",
         value_enum,
         value_delimiter = ',',
-        default_values_t = [Metric::Psnr, Metric::MsSsim, Metric::Ssimulacra2]
+        default_values_t = [Metric::Psnr, Metric::MsSsim, Metric::Ssimulacra2, Metric::Butteraugli]
     )]
     pub(crate) metrics: Vec<Metric>,
     /// Print JSON
@@ -181,6 +181,8 @@ pub(crate) enum Metric {
     Psnr,
     MsSsim,
     Ssimulacra2,
+    /// Its 3-norm: 0 for identical pictures; of pictures of 8x8 or more
+    Butteraugli,
 }
 
 #[derive(Debug, Args)]

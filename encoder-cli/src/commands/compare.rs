@@ -196,6 +196,9 @@ fn in_words(scores: &Scores) -> String {
     if let Some(score) = scores.ssimulacra2 {
         line("ssimulacra2", format!("{score:.3}"));
     }
+    if let Some(norm) = scores.butteraugli {
+        line("butteraugli", format!("{norm:.3}"));
+    }
     if let Some(equal) = scores.alpha_equal {
         line("alpha", if equal { "equal" } else { "different" }.to_owned());
     }

@@ -4,6 +4,7 @@ mod ms_ssim;
 mod psnr;
 
 use anyhow::{Result, anyhow, bail};
+use butteraugli::{ButteraugliParams, ButteraugliReference};
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 use serde::Serialize;
 
@@ -28,7 +29,13 @@ pub(crate) struct Scores {
     pub(crate) ms_ssim: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ssimulacra2: Option<f64>,
+    /// The 3-norm; pictures of less than 8 pixels a side have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) butteraugli: Option<f64>,
 }
+
+/// Pixels of each side that Butteraugli needs.
+const BUTTERAUGLI_SIDE: u32 = 8;
 
 /// An original, prepared for comparison with many pictures.
 pub(crate) struct Reference {
@@ -37,6 +44,7 @@ pub(crate) struct Reference {
     rgb: Vec<u8>,
     alpha: Option<Vec<u8>>,
     ssimulacra2: Option<Ssimulacra2Reference>,
+    butteraugli: Option<ButteraugliReference>,
 }
 
 impl Reference {
@@ -49,7 +57,14 @@ impl Reference {
             None
         };
         let (width, height) = (picture.width, picture.height);
-        Ok(Reference { width, height, rgb, alpha: alpha(picture), ssimulacra2 })
+        let large = width.min(height) >= BUTTERAUGLI_SIDE;
+        let butteraugli = if metrics.contains(&Metric::Butteraugli) && large {
+            let params = ButteraugliParams::default();
+            Some(ButteraugliReference::new(&rgb, width as usize, height as usize, params)?)
+        } else {
+            None
+        };
+        Ok(Reference { width, height, rgb, alpha: alpha(picture), ssimulacra2, butteraugli })
     }
 
     pub(crate) fn score(&self, distorted: &Picture, metrics: &[Metric]) -> Result<Scores> {
@@ -70,6 +85,10 @@ impl Reference {
             }
             None => None,
         };
+        let butteraugli = match &self.butteraugli {
+            Some(reference) => Some(reference.compare(&rgb)?.pnorm_3),
+            None => None,
+        };
         let (width, height) = (self.width as usize, self.height as usize);
         Ok(Scores {
             width: self.width,
@@ -80,6 +99,7 @@ impl Reference {
             ms_ssim: wants(Metric::MsSsim)
                 .then(|| ms_ssim::ms_ssim_rgb(&self.rgb, &rgb, width, height)),
             ssimulacra2,
+            butteraugli,
         })
     }
 
