@@ -17,7 +17,7 @@ def run_train(given: argparse.Namespace) -> None:
     config = Config.read(given.config)
     if given.start:
         config = dataclasses.replace(config, start=given.start)
-    Trainer(config, given.data, given.out, given.device).run()
+    Trainer(config, given.data, given.out, given.device, given.tracking).run()
 
 
 def run_export(given: argparse.Namespace) -> None:
@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--data", nargs="+", required=True, help="folders of pictures")
     train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs")
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    train.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
     export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
     export.add_argument("checkpoint", type=Path)

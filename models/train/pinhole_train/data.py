@@ -79,6 +79,15 @@ class Crops:
             out[slot] = crop
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
+    def samples(self, count: int) -> torch.Tensor:
+        """The middles of some pictures, always the same, shaped as a batch."""
+        chosen = [self.pictures[i * len(self.pictures) // count] for i in range(count)]
+        middles = []
+        for picture in chosen:
+            top, left = ((side - self.size) // 2 for side in picture.shape[:2])
+            middles.append(picture[top : top + self.size, left : left + self.size])
+        return torch.from_numpy(np.stack(middles)).permute(0, 3, 1, 2)
+
     def state(self) -> dict:
         """The generator's state, for exact resume."""
         return self.random.bit_generator.state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from .codec import PIXEL_UNIT, Codec, Compress, kmacs_per_pixel
 from .config import Config
 from .data import Crops, find_pictures
 from .layers import enable_quantisation
+from .lineage import code_commit
 from .onnx_graph import Graph
 from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
 from .train import remap_gains
@@ -130,14 +130,6 @@ def hyper_tables(model: Codec) -> list[tuple[int, list[float]]]:
     return tables
 
 
-def _commit() -> str:
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
-        return done.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def export(
     path: Path, out: Path, name: str, version: str, data: list[str], lambda_range: tuple[float, float] | None = None
 ) -> None:
@@ -172,7 +164,7 @@ def export(
             "checkpoint": checkpoint.file_hash(path),
             "parent": state.get("parent", ""),
             "data": state["data_hash"],
-            "commit": _commit(),
+            "commit": code_commit(),
             "stage": config.name,
             "steps": state["step"],
             "lambda_range": list(lambda_range or config.lambda_range),

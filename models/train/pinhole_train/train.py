@@ -7,12 +7,12 @@ the gradients of all rates alike.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -20,8 +20,11 @@ from . import checkpoint
 from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
 from .data import Crops, data_hash, find_pictures
+from .health import Health
 from .layers import enable_quantisation, equalise_branches, observe
+from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
+from .tracking import Tracker, flat
 from .transplant import transplant
 
 log = logging.getLogger("pinhole_train")
@@ -77,13 +80,16 @@ class Average:
 class Trainer:
     """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands."""
 
-    def __init__(self, config: Config, folders: list[str], out: Path, device: str):
+    def __init__(self, config: Config, folders: list[str], out: Path, device: str, tracking: str | None = None):
         torch.manual_seed(config.seed)
         self.config, self.out, self.device = config, Path(out), torch.device(device)
+        self.tracking = tracking
         paths = find_pictures(folders)
         self.data_hash = data_hash(paths)
         self.crops = Crops(paths, config.crop, config.shrinks, config.seed)
+        self.samples = self.crops.samples(4)
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
+        self.health = Health(config.shape.latents)
         self.step = 0
         self.skipped = 0
         self.parent = ""
@@ -207,6 +213,7 @@ class Trainer:
             distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
             parts["ssimulacra2"] = score
         parts["loss"] = (parts["bpp"] + distortion) / lam.sqrt()
+        self.health.see(quality, out["bits_y"], out["latents"], parts["loss"].mean().item())
         return parts
 
     def _train_step(self) -> dict[str, float]:
@@ -241,22 +248,47 @@ class Trainer:
         log.info("%s: %d parameters, %.1f / %.1f kMAC per pixel, data %s, %d pictures",
                  c.name, parameter_count(self.model), encode, decode, self.data_hash[:12], len(self.crops.pictures))
         self.model.train()
+        name = f"{c.name} {self.out.name}"
+        tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
+        tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags)
+        try:
+            self._loop(tracker)
+        finally:
+            tracker.close()
+        return self.out / "last.ckpt"
+
+    def _loop(self, tracker: Tracker) -> None:
+        c = self.config
         sums: dict[str, float] = {}
         since = time.monotonic()
-        with open(self.out / "log.jsonl", "a") as lines:
-            while self.step < c.steps:
-                rate = self._rate_factor()
-                for key, value in self._train_step().items():
-                    sums[key] = sums.get(key, 0.0) + value / c.log_every
-                if self.step % c.log_every == 0:
-                    now = time.monotonic()
-                    entry = {"step": self.step, "rate": rate, "skipped": self.skipped, "s_per_step": (now - since) / c.log_every}
-                    entry |= {k: round(v, 5) for k, v in sums.items()}
-                    lines.write(json.dumps(entry) + "\n")
-                    lines.flush()
-                    if self.step % (10 * c.log_every) == 0:
-                        log.info("%s", " ".join(f"{k}={v:.4g}" for k, v in entry.items()))
-                    sums, since = {}, now
-                if self.step % c.checkpoint_every == 0 or self.step == c.steps:
-                    checkpoint.save(self.out / "last.ckpt", self._state())
-        return self.out / "last.ckpt"
+        while self.step < c.steps:
+            rate = self._rate_factor()
+            for key, value in self._train_step().items():
+                sums[key] = sums.get(key, 0.0) + value / c.log_every
+            if self.step % c.log_every == 0:
+                now = time.monotonic()
+                entry = {"rate": rate, "skipped": self.skipped, "s_per_step": (now - since) / c.log_every}
+                entry |= sums | self.health.metrics()
+                tracker.metrics(self.step, entry)
+                for complaint in self.health.complaints():
+                    log.warning("step %d: %s", self.step, complaint)
+                if self.step % (10 * c.log_every) == 0:
+                    log.info("step=%d %s", self.step, " ".join(f"{k}={v:.4g}" for k, v in entry.items()))
+                    tracker.histogram(self.step, "channel_bits", self.health.channel_bits().numpy())
+                    tracker.histogram(self.step, "channel_variance", self.health.channel_variance().numpy())
+                sums, since = {}, now
+            if self.step % c.checkpoint_every == 0 or self.step == c.steps:
+                checkpoint.save(self.out / "last.ckpt", self._state())
+                tracker.picture(self.step, "crops", self._sample_grid())
+
+    @torch.no_grad()
+    def _sample_grid(self) -> np.ndarray:
+        """The same crops at every checkpoint: originals in the first row, then three qualities. Leaves no trace."""
+        originals = self.samples.to(self.device)
+        rows = [originals.float()]
+        self.model.eval()
+        for quality in (0.2, 0.5, 0.8):
+            rows.append(self.model(originals, torch.full((len(originals),), quality, device=self.device))["picture"])
+        self.model.train()
+        grid = torch.cat([torch.cat(list(row), 2) for row in rows], 1).round().clamp(0, 255)
+        return grid.permute(1, 2, 0).byte().cpu().numpy()

@@ -70,3 +70,12 @@ def busy_codec(seed: int = 0) -> Codec:
     observe(model, False)
     enable_quantisation(model)
     return model.eval()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(picture(130, 150, i)).save(folder / f"{i}.png")
+    return [str(folder)]

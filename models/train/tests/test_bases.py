@@ -1,5 +1,7 @@
 """The codec at step 0 is a working transform codec."""
 
+import dataclasses
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -33,10 +35,10 @@ def test_rows_go_from_low_to_high_frequency():
     assert flat[1:] == pytest.approx(0, abs=1e-12)
 
 
-def reconstruction_psnr(latents: int) -> float:
+def reconstruction_psnr(latents: int, **changes) -> float:
     torch.manual_seed(0)
-    analysis = Analysis(latents, SHAPE.analysis_hidden, 1)
-    synthesis = Synthesis(latents, SHAPE.synthesis_hidden, 1)
+    shape = dataclasses.replace(SHAPE, latents=latents, **changes)
+    analysis, synthesis = Analysis(shape), Synthesis(shape)
     original = as_tensor(picture(128, 192)).float()
     with torch.no_grad():
         back = synthesis(analysis((original - 128) / PIXEL_UNIT)) * PIXEL_UNIT + 128
@@ -52,6 +54,11 @@ def test_an_untrained_codec_with_few_latents_keeps_the_picture():
     few, more = reconstruction_psnr(32), reconstruction_psnr(320)
     assert few > 20
     assert more > few + 3
+
+
+def test_narrow_transforms_keep_the_low_frequencies():
+    wide, narrow = reconstruction_psnr(320), reconstruction_psnr(320, analysis_width=96, synthesis_width=96)
+    assert 20 < narrow < wide
 
 
 @pytest.mark.parametrize("block", [2, 8])

@@ -5,20 +5,10 @@ import dataclasses
 import pytest
 import torch
 from conftest import SHAPE, as_tensor, config, picture
-from PIL import Image
 
 from pinhole_train import checkpoint
 from pinhole_train.export import load_codec
 from pinhole_train.train import Trainer, focused
-
-
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(3):
-        Image.fromarray(picture(130, 150, i)).save(folder / f"{i}.png")
-    return [str(folder)]
 
 
 @pytest.fixture
