@@ -39,6 +39,6 @@ mod parallel;
 pub use api::{
     DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,
     EncodeStream, Encoder, FrameFormat, Picture, PictureMut, PictureRef, PixelFormat, Plane,
-    PlaneMut, Target, YuvMatrix, YuvRange, YuvSpace,
+    PlaneMut, Scale, Target, YuvMatrix, YuvRange, YuvSpace,
 };
 pub use bundle::{Bundle, BundleError};

@@ -98,6 +98,9 @@ pub(crate) struct DecodeArgs {
     /// Picture format; else the suffix of -o decides, else PNG
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<PictureFormat>,
+    /// Size of the picture; smaller ones are quicker to write and need no shrinking afterwards
+    #[arg(long, value_enum, default_value_t = Scale::Full)]
+    pub(crate) scale: Scale,
     /// Fill damaged or missing chunks from their surroundings instead of failing
     #[arg(long)]
     pub(crate) conceal: bool,
@@ -174,6 +177,18 @@ pub(crate) struct CompareArgs {
     /// Threads over the pairs; 0 means one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scale {
+    #[value(name = "1")]
+    Full,
+    #[value(name = "1/2")]
+    Half,
+    #[value(name = "1/4")]
+    Quarter,
+    #[value(name = "1/8")]
+    Eighth,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

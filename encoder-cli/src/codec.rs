@@ -74,6 +74,7 @@ pub(crate) struct EncodeOptions {
 }
 
 pub(crate) struct DecodeOptions {
+    pub(crate) scale: pinhole::Scale,
     pub(crate) conceal: bool,
     pub(crate) max_pixels: u64,
     /// 0 means one for each core.
@@ -82,7 +83,8 @@ pub(crate) struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { conceal: false, max_pixels: 1 << 28, threads: 0 }
+        let scale = pinhole::Scale::Full;
+        DecodeOptions { scale, conceal: false, max_pixels: 1 << 28, threads: 0 }
     }
 }
 
@@ -306,6 +308,7 @@ pub(crate) fn time(
 
 pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) -> Result<Decoded> {
     let mut to = pinhole::DecodeOptions::default();
+    to.scale = options.scale;
     to.conceal = options.conceal;
     to.max_pixels = options.max_pixels;
     let decoded = Decoder::new(bundle.parsed, threads(options.threads))?.decode(stream, &to)?;

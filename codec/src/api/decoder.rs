@@ -9,16 +9,51 @@ use super::display::RowWriter;
 use super::encoder::{PATCH, band_geometry};
 use super::{DecodeError, Picture, PictureMut, PixelFormat};
 use crate::bundle::Bundle;
-use crate::engine::{Executor, RowMut, RowRef, Size};
+use crate::engine::{Executor, Program, RowMut, RowRef, Size};
 use crate::entropy::decode_plane;
 use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Colour, Header, Metadata, recover};
 use crate::latent::{ChunkDecoder, Gains, conceal, scale_row};
 use crate::parallel;
 
+/// Size of a decoded picture against the encoded one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scale {
+    /// The same.
+    #[default]
+    Full,
+    /// Half as wide and high, both rounded up.
+    Half,
+    /// A quarter.
+    Quarter,
+    /// An eighth.
+    Eighth,
+}
+
+impl Scale {
+    /// Pixels of the encoded picture that a pixel stands for, along each axis: 1, 2, 4 or 8.
+    pub fn factor(self) -> u32 {
+        match self {
+            Scale::Full => 1,
+            Scale::Half => 2,
+            Scale::Quarter => 4,
+            Scale::Eighth => 8,
+        }
+    }
+
+    /// A side of the decoded picture.
+    pub fn side(self, encoded: u32) -> u32 {
+        encoded.div_ceil(self.factor())
+    }
+}
+
 /// How to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
+    /// Size of the picture. Smaller ones are drawn small, not drawn large and shrunk: each pixel is the mean of a
+    /// square, before the clamp to 0..=255.
+    pub scale: Scale,
     /// Decode what is left of a damaged file and fill in the rest, instead of failing.
     pub conceal: bool,
     /// Refuse pictures of more pixels. Decoding allocates at most about 12 bytes a pixel. Default 2²⁷.
@@ -27,7 +62,7 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { conceal: false, max_pixels: 1 << 27 }
+        DecodeOptions { scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
     }
 }
 
@@ -68,6 +103,8 @@ pub struct Decoder<'a> {
     /// Of each thread: one for the latents, one for the synthesis transform.
     coders: Vec<ChunkDecoder<'a>>,
     executors: Vec<Executor>,
+    /// Synthesis programs for other scales; made when first needed.
+    shrunk: Vec<(Scale, Program<'a>)>,
 }
 
 impl<'a> Decoder<'a> {
@@ -79,7 +116,8 @@ impl<'a> Decoder<'a> {
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, DecodeError> {
         bundle.synthesis()?;
         let coders = parallel::workers(threads, || ChunkDecoder::new(bundle));
-        Ok(Decoder { bundle, coders, executors: parallel::workers(threads, Executor::new) })
+        let executors = parallel::workers(threads, Executor::new);
+        Ok(Decoder { bundle, coders, executors, shrunk: Vec::new() })
     }
 
     /// Decodes a whole file.
@@ -97,9 +135,10 @@ impl<'a> Decoder<'a> {
         let latents = self.latents(&mut opened, options.conceal)?;
         let too_many = || DecodeError::TooManyPixels { pixels: header.pixels(), limit: u64::MAX };
         let format = PixelFormat::of(header.colour, header.alpha);
-        let len = header.pixels().saturating_mul(format.channels() as u64);
+        let (width, height) = (options.scale.side(header.width), options.scale.side(header.height));
+        let pixels = u64::from(width) * u64::from(height);
+        let len = pixels.saturating_mul(format.channels() as u64);
         let mut data = vec![0; usize::try_from(len).map_err(|_| too_many())?];
-        let (width, height) = (header.width, header.height);
         let view = PictureMut::contiguous(width, height, format.into(), &mut data);
         let view = view.map_err(|_| too_many())?;
         let DecodedInto { metadata, damaged } = self.fill(opened, &latents, options, view)?;
@@ -107,8 +146,8 @@ impl<'a> Decoder<'a> {
         Ok(Decoded { picture, metadata, damaged })
     }
 
-    /// Decodes a whole file into a caller's buffer: any format, any strides, of the stream's size, which
-    /// [`Header::parse`] tells. Conversion happens row by row; `docs/api.md` has the formulas. Alpha is opaque where
+    /// Decodes a whole file into a caller's buffer: any format, any strides, of the stream's size (or its scaled one, by
+    /// [`Scale::side`]), which [`Header::parse`] tells. Conversion happens row by row; `docs/api.md` has the formulas. Alpha is opaque where
     /// the stream has none, and dropped where the format has none; grey becomes RGB or luma with neutral chroma, and
     /// colour becomes grey by the luma weights of BT.601.
     ///
@@ -138,7 +177,8 @@ impl<'a> Decoder<'a> {
         picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
         let mut opened = self.open(file, options)?;
-        let stream = (opened.header.width, opened.header.height);
+        let side = |encoded| options.scale.side(encoded);
+        let stream = (side(opened.header.width), side(opened.header.height));
         let picture_size = (picture.width(), picture.height());
         if stream != picture_size {
             return Err(DecodeError::OtherSize { stream, picture: picture_size });
@@ -186,9 +226,9 @@ impl<'a> Decoder<'a> {
         mut picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
         let Opened { header, metadata, chunks, mut damaged } = opened;
-        self.synthesise(&header, picture.reborrow(), latents)?;
+        self.synthesise(&header, options.scale, picture.reborrow(), latents)?;
         if header.alpha && picture.format().has_alpha() {
-            fill_alpha(&header, &chunks, options.conceal, &mut damaged, &mut picture)?;
+            fill_alpha(&header, &chunks, options, &mut damaged, &mut picture)?;
         }
         damaged.sort_unstable();
         damaged.dedup();
@@ -245,22 +285,38 @@ impl<'a> Decoder<'a> {
         Ok(latents)
     }
 
+    /// Makes the program of a scale, unless that was done.
+    fn prepare(&mut self, scale: Scale) -> Result<(), DecodeError> {
+        if scale == Scale::Full || self.shrunk.iter().any(|(own, _)| *own == scale) {
+            return Ok(());
+        }
+        let small = self.bundle.synthesis()?.shrink(scale.factor() as usize);
+        self.shrunk.push((scale, small.ok_or(DecodeError::FullSizeOnly)?));
+        Ok(())
+    }
+
     /// Runs the synthesis transform; alpha samples, if any, become opaque.
     fn synthesise(
         &mut self,
         header: &Header,
+        scale: Scale,
         picture: PictureMut<'_>,
         latents: &[i16],
     ) -> Result<(), DecodeError> {
-        let program = self.bundle.synthesis()?;
+        self.prepare(scale)?;
+        let program = match self.shrunk.iter().find(|(own, _)| *own == scale) {
+            Some((_, program)) => program,
+            None => self.bundle.synthesis()?,
+        };
+        let patch = PATCH / scale.factor() as usize;
         let m = self.bundle.settings().latent_channels;
         let (width, height) = (header.width as usize, header.height as usize);
         let size = Size { height: height.div_ceil(PATCH), width: width.div_ceil(PATCH) };
         let row_len = size.width * m;
         let gray = header.colour == Colour::Gray8;
-        let bands = split_rows(picture, size.height, self.executors.len());
+        let bands = split_rows(picture, size.height, patch, self.executors.len());
         let work = |executor: &mut Executor, (units, out): (Range<usize>, PictureMut<'_>)| {
-            let first = units.start * PATCH;
+            let first = units.start * patch;
             let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
                 if let RowMut::I16(row) = row {
                     row.copy_from_slice(&latents[y * row_len..][..row_len]);
@@ -279,17 +335,18 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Cuts the picture's rows into bands of whole latent rows, one for each executor.
+/// Cuts the picture's rows into bands of whole latent rows, `patch` each, one for each executor.
 fn split_rows(
     mut picture: PictureMut<'_>,
     units: usize,
+    patch: usize,
     bands: usize,
 ) -> Vec<(Range<usize>, PictureMut<'_>)> {
     let bands = bands.clamp(1, units.max(1));
     let mut out = Vec::with_capacity(bands);
     for band in 0..bands {
         let range = units * band / bands..units * (band + 1) / bands;
-        let (own, rest) = picture.split(range.len() * PATCH);
+        let (own, rest) = picture.split(range.len() * patch);
         out.push((range, own));
         picture = rest;
     }
@@ -300,24 +357,40 @@ fn split_rows(
 fn fill_alpha(
     header: &Header,
     chunks: &[Chunk<'_>],
-    lenient: bool,
+    options: &DecodeOptions,
     damaged: &mut Vec<ChunkId>,
     picture: &mut PictureMut<'_>,
 ) -> Result<(), DecodeError> {
     let width = header.width as usize;
+    let factor = options.scale.factor() as usize;
+    let mut line = Vec::new();
     for chunk in chunks.iter().filter(|c| c.id.kind == ChunkKind::Alpha) {
         let rows = header.band_rows(chunk.id.band);
         let mut plane = vec![0; rows.len() * width];
         match decode_plane(chunk.payload, width, rows.len(), &mut plane) {
+            // Chunks begin at multiples of 64 rows, so no square lies in two of them.
             Ok(()) => {
-                let rows = rows.start as usize..rows.end as usize;
-                rows.zip(plane.chunks_exact(width)).for_each(|(y, row)| picture.set_alpha(y, row));
+                for (y, square) in plane.chunks(width * factor).enumerate() {
+                    means(square, width, factor, &mut line);
+                    picture.set_alpha(rows.start as usize / factor + y, &line);
+                }
             }
-            Err(_) if lenient => damaged.push(chunk.id),
+            Err(_) if options.conceal => damaged.push(chunk.id),
             Err(e) => {
                 return Err(DecodeError::Chunk { id: chunk.id, reason: Box::new(e.into()) });
             }
         }
     }
     Ok(())
+}
+
+/// Means over squares of `factor × factor` samples of some rows; those at the right and lower edges may be smaller.
+fn means(rows: &[u8], width: usize, factor: usize, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend((0..width).step_by(factor).map(|x| {
+        let columns = x..(x + factor).min(width);
+        let square = rows.chunks_exact(width).flat_map(|row| &row[columns.clone()]);
+        let (sum, count) = square.fold((0, 0), |(sum, n), &v| (sum + u32::from(v), n + 1));
+        ((sum + count / 2) / count.max(1)) as u8
+    }));
 }

@@ -132,6 +132,8 @@ pub enum DecodeError {
     },
     /// Not one chunk of the file is intact, so there is nothing to conceal from.
     NothingLeft,
+    /// The bundle's synthesis is not of the form from which smaller pictures can be drawn.
+    FullSizeOnly,
 }
 
 /// Bytes as hexadecimal digits.
@@ -210,6 +212,7 @@ impl fmt::Display for DecodeError {
             Self::Alpha(e) => write!(f, "alpha: {e}"),
             Self::Chunk { id, reason } => write!(f, "{id}: {reason}"),
             Self::NothingLeft => write!(f, "no intact chunk"),
+            Self::FullSizeOnly => write!(f, "this model draws pictures at full size only"),
         }
     }
 }

@@ -10,7 +10,7 @@ mod picture;
 mod stream;
 mod yuv;
 
-pub use decoder::{DecodeOptions, Decoded, DecodedInto, Decoder};
+pub use decoder::{DecodeOptions, Decoded, DecodedInto, Decoder, Scale};
 pub use display::{PictureMut, PlaneMut};
 pub use encoder::{EncodeOptions, Encoder, Target};
 pub use error::{DecodeError, EncodeError};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::{bpp, bundle, each};
-use crate::args::{DecodeArgs, PictureFormat};
+use crate::args::{DecodeArgs, PictureFormat, Scale};
 use crate::codec::{self, Bundle, DecodeOptions, Decoded};
 use crate::output::Plan;
 use crate::picture;
@@ -38,8 +38,17 @@ fn decode_one(
     let stream = picture::read_bytes(input)?;
     let pixels = codec::inspect(&stream)?.format;
     let destination = plan.destination(input, picture::suffix(format, pixels))?;
-    let options =
-        DecodeOptions { conceal: args.conceal, max_pixels: args.max_pixels, threads: args.threads };
+    let options = DecodeOptions {
+        scale: match args.scale {
+            Scale::Full => pinhole::Scale::Full,
+            Scale::Half => pinhole::Scale::Half,
+            Scale::Quarter => pinhole::Scale::Quarter,
+            Scale::Eighth => pinhole::Scale::Eighth,
+        },
+        conceal: args.conceal,
+        max_pixels: args.max_pixels,
+        threads: args.threads,
+    };
     let start = Instant::now();
     let Decoded { picture, metadata, damaged_chunks } = codec::decode(bundle, &stream, &options)?;
     let time = start.elapsed();

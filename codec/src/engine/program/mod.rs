@@ -32,6 +32,7 @@
 
 mod fold;
 mod record;
+mod shrink;
 #[cfg(test)]
 mod tests;
 
