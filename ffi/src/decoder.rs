@@ -119,9 +119,12 @@ pub unsafe extern "C" fn pinhole_decode_into(
     error: *mut PinholeError,
 ) -> PinholeStatus {
     let work = || {
-        // SAFETY: the caller says that it may be written if it is not null.
-        let out =
-            if decoded.is_null() { None } else { Some(unsafe { place(decoded, "decoded") }?) };
+        let out = if decoded.is_null() {
+            None
+        } else {
+            // SAFETY: the caller says that it may be written.
+            Some(unsafe { place(decoded, "decoded") }?)
+        };
         // SAFETY: the caller says that it is a decoder.
         let mut decoder = enter(&unsafe { handle(decoder, "decoder") }?.0)?;
         // SAFETY: the caller says that they may be read.

@@ -80,8 +80,8 @@ pub unsafe extern "C" fn pinhole_encode(
 /// The bytes; null if `bytes` is. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinhole_bytes_data(bytes: *const PinholeBytes) -> *const u8 {
-    // SAFETY: the caller says that it came from this library.
     quietly(std::ptr::null(), || {
+        // SAFETY: the caller says that it came from this library.
         unsafe { bytes.as_ref() }.map_or(std::ptr::null(), |b| b.0.as_ptr())
     })
 }

@@ -52,3 +52,12 @@ fn every_function_is_declared() {
     }
     assert!(count > 25, "{count} functions found");
 }
+
+/// CMake's package has the crate's version.
+#[test]
+fn package_has_the_version() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::read_to_string(root.join("cmake/pinhole-config-version.cmake")).unwrap();
+    let wanted = format!("set(PACKAGE_VERSION \"{}\")", env!("CARGO_PKG_VERSION"));
+    assert!(file.contains(&wanted), "{wanted}");
+}
