@@ -106,6 +106,9 @@ fn check(data: *const u8, len: usize, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses to compile for handles that threads must not share: C cannot be told.
+pub(crate) const fn shared_by_threads<T: Send + Sync>() {}
+
 /// What a handle points to.
 ///
 /// # Safety

@@ -6,7 +6,7 @@ use pinhole::format::ChunkId;
 use pinhole::{Picture, PixelFormat};
 use pinhole_owned::OwnedDecoder;
 
-use crate::border::{bytes, call, enter, free, handle, place, put, quietly};
+use crate::border::{bytes, call, enter, free, handle, place, put, quietly, shared_by_threads};
 use crate::model::PinholeModel;
 use crate::options::{PinholeDecodeOptions, decode_options};
 use crate::picture::{PinholeFormat, PinholeImage, PinholeImageMut, PinholePlane, picture_mut};
@@ -16,6 +16,7 @@ use crate::status::{Failure, PinholeError, PinholeStatus};
 /// A decoder; keeps its buffers between streams. One call at a time: a second thread gets BUSY. Several decoders work
 /// at once.
 pub struct PinholeDecoder(Mutex<OwnedDecoder>);
+const _: () = shared_by_threads::<PinholeDecoder>();
 
 /// What came of decoding: a picture, unless it went into the caller's memory, and which chunks were lost. It never
 /// changes: any number of threads may read it.
@@ -23,6 +24,7 @@ pub struct PinholeDecoded {
     picture: Option<Picture>,
     damaged: Vec<ChunkId>,
 }
+const _: () = shared_by_threads::<PinholeDecoded>();
 
 /// The number of a format that decoded pictures have.
 pub(crate) fn format_code(format: PixelFormat) -> Result<PinholeFormat, Failure> {

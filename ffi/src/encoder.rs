@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use pinhole_owned::OwnedEncoder;
 
-use crate::border::{call, enter, free, handle, place, quietly};
+use crate::border::{call, enter, free, handle, place, quietly, shared_by_threads};
 use crate::model::PinholeModel;
 use crate::options::{PinholeEncodeOptions, encode_options};
 use crate::picture::{PinholeImage, picture};
@@ -13,9 +13,11 @@ use crate::status::{PinholeError, PinholeStatus};
 /// An encoder; keeps its buffers between pictures. One call at a time: a second thread gets BUSY. Several encoders
 /// work at once.
 pub struct PinholeEncoder(Mutex<OwnedEncoder>);
+const _: () = shared_by_threads::<PinholeEncoder>();
 
 /// Bytes that the library allocated. They never change: any number of threads may read them.
 pub struct PinholeBytes(Vec<u8>);
+const _: () = shared_by_threads::<PinholeBytes>();
 
 /// Makes an encoder that uses up to `threads` threads (0 is 1, more than 256 are 256) of the pool that all encoders
 /// and decoders share; the bytes do not depend on it. Free it with pinhole_encoder_free.

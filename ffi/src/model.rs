@@ -4,12 +4,13 @@ use std::ffi::{CStr, c_char};
 
 use pinhole_owned::Model;
 
-use crate::border::{bytes, call, free, handle, place, put};
+use crate::border::{bytes, call, free, handle, place, put, shared_by_threads};
 use crate::status::{Failure, PinholeError, PinholeStatus};
 
 /// A loaded model. It never changes: any number of threads may use it at once. Encoders, decoders and streams keep what
 /// they need of it: it may be freed before them.
 pub struct PinholeModel(pub(crate) Model);
+const _: () = shared_by_threads::<PinholeModel>();
 
 /// Gives the model that the library was built with, loaded at the first call. Free it with pinhole_model_free.
 ///

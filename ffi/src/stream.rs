@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use pinhole::format::{Chunk, Header};
 use pinhole_owned::OwnedStream;
 
-use crate::border::{call, enter, free, handle, place};
+use crate::border::{call, enter, free, handle, place, shared_by_threads};
 use crate::model::PinholeModel;
 use crate::options::{PinholeEncodeOptions, encode_options};
 use crate::picture::{PinholeImage, format_of, picture};
@@ -42,11 +42,12 @@ pub type PinholePieceCallback = Option<
 /// A picture being encoded from bands of rows, without ever being whole in memory. One call at a time: a second thread
 /// gets BUSY. Several streams work at once.
 pub struct PinholeStream(Mutex<State>);
+const _: () = shared_by_threads::<PinholeStream>();
 
 struct State {
     stream: OwnedStream,
     callback: unsafe extern "C" fn(*mut c_void, u32, u32, *const u8, usize) -> i32,
-    user: *mut c_void,
+    user: User,
     /// What one push gave; kept for its memory.
     out: Vec<u8>,
     /// Whether the head has been given out.
@@ -55,8 +56,11 @@ struct State {
     stopped: bool,
 }
 
-// SAFETY: `user` is only handed to the callback, whose thread the caller chooses by pushing there.
-unsafe impl Send for State {}
+/// The caller's pointer.
+struct User(*mut c_void);
+
+// SAFETY: it is only handed to the callback, whose thread the caller chooses by pushing rows there.
+unsafe impl Send for User {}
 
 /// Starts a picture of `width` by `height` pixels in a PinholeFormat with its additions. `options` may be null for the
 /// defaults; a target size needs the whole picture and is refused. Every finished piece goes to `callback` together
@@ -84,7 +88,14 @@ pub unsafe extern "C" fn pinhole_stream_new(
         // SAFETY: the caller says that the options are readable.
         let options = unsafe { encode_options(options) }?;
         let stream = OwnedStream::new(&model.0, (width, height), format_of(format)?, &options)?;
-        let state = State { stream, callback, user, out: Vec::new(), begun: false, stopped: false };
+        let state = State {
+            stream,
+            callback,
+            user: User(user),
+            out: Vec::new(),
+            begun: false,
+            stopped: false,
+        };
         *out = Box::into_raw(Box::new(PinholeStream(Mutex::new(state))));
         Ok(())
     };
@@ -143,7 +154,7 @@ impl State {
             let (piece, later) = rest.split_at(len.min(rest.len()));
             // SAFETY: the caller gave a function of this type; the piece lives until it returns.
             let answer =
-                unsafe { (self.callback)(self.user, kind, band, piece.as_ptr(), piece.len()) };
+                unsafe { (self.callback)(self.user.0, kind, band, piece.as_ptr(), piece.len()) };
             if answer != 0 {
                 let message = format!("the callback returned {answer}");
                 return Err(Failure::new(PinholeStatus::Stopped, message));
