@@ -443,6 +443,7 @@ fn wrong_rows_are_refused_and_change_nothing() {
     let mut stream = encoder.stream(50, 100, nv12, &options).unwrap();
     stream.push_rows(whole.rows(0..40).unwrap(), &mut sent).unwrap();
     let missing = EncodeError::MissingRows { height: 100, pushed: 40 };
+    assert_eq!(stream.check_complete().unwrap_err(), missing);
     assert_eq!(stream.finish().unwrap_err(), missing);
 
     let mut target = options.clone();

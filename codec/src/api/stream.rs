@@ -158,13 +158,22 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
     /// Checks that the whole picture was pushed; gives the encoder back.
     ///
     /// # Errors
-    /// [`EncodeError::MissingRows`], or [`EncodeError::Broken`] after an error.
+    /// As [`check_complete`](Self::check_complete).
     pub fn finish(self) -> Result<E, EncodeError> {
+        self.check_complete()?;
+        Ok(self.encoder)
+    }
+
+    /// Checks that the whole picture was pushed, for those who cannot give the stream away.
+    ///
+    /// # Errors
+    /// [`EncodeError::MissingRows`], or [`EncodeError::Broken`] after an error.
+    pub fn check_complete(&self) -> Result<(), EncodeError> {
         let State { broken, pushed, header: Header { height, .. }, .. } = self.state;
         match (broken, pushed) {
             (true, _) => Err(EncodeError::Broken),
             (_, pushed) if pushed < height => Err(EncodeError::MissingRows { height, pushed }),
-            _ => Ok(self.encoder),
+            _ => Ok(()),
         }
     }
 }
