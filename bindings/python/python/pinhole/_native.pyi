@@ -1,0 +1,77 @@
+"""The extension module: the codec's calls on buffers. `pinhole` is what users import."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from typing_extensions import Buffer
+
+VERSION: str
+
+class PinholeError(ValueError): ...
+class EncodeError(PinholeError): ...
+class DecodeError(PinholeError): ...
+class ModelError(PinholeError): ...
+
+# Name, bits of deep grey, luma and chroma.
+_Format = tuple[str, int, str]
+# ICC profile, Exif, XMP.
+_Records = tuple[bytes | None, bytes | None, bytes | None]
+
+class Options(TypedDict):
+    quality: float
+    target_bytes: int | None
+    chunk_rows: int
+    icc: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+
+class Model:
+    """A model: what encoders and decoders compute with.
+
+    Loaded once and shared by them; it may be used by any number of threads. ``Model()`` is the one that comes with the
+    package.
+    """
+
+    def __new__(cls) -> Model: ...
+    @staticmethod
+    def from_bytes(data: Buffer) -> Model:
+        """Loads a bundle (the bytes of a ``.pinm`` file), which is copied.
+
+        Raises `ModelError` for anything else.
+        """
+
+    @property
+    def latent_space(self) -> str:
+        """What streams must have been made for to be decoded with this model, as 16 hexadecimal digits."""
+
+    @property
+    def manifest(self) -> str:
+        """Name, version, lineage and metrics of the model, as JSON."""
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether it encodes."""
+
+    @property
+    def can_decode(self) -> bool:
+        """Whether it decodes; models for devices may leave that out."""
+
+class Encoder:
+    def __new__(cls, model: Model, threads: int) -> Encoder: ...
+    def encode(self, format: _Format, planes: Sequence[Buffer], options: Options) -> bytes: ...
+
+class StreamEncoder:
+    def __new__(cls, model: Model, width: int, height: int, format: _Format, options: Options) -> StreamEncoder: ...
+    def push(self, planes: Sequence[Buffer]) -> bytes: ...
+    @property
+    def rows_pushed(self) -> int: ...
+    def finish(self) -> None: ...
+
+class Decoder:
+    def __new__(cls, model: Model, threads: int) -> Decoder: ...
+    def decode_into(
+        self, data: Buffer, format: _Format, planes: Sequence[Buffer], conceal: bool, max_pixels: int
+    ) -> tuple[_Records, list[tuple[int, str]]]: ...
+
+def inspect(data: Buffer) -> tuple[int, int, str, float, int, int, str, _Records]: ...
+def header_len(data: Buffer) -> int: ...
