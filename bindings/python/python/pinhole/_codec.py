@@ -6,7 +6,7 @@ import os
 import threading
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
+from typing import Any, Literal, Self, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from . import _native
 from ._native import Model
 from ._pictures import (
     Bytes,
+    Data,
     Deep,
     Format,
     Interleaved,
@@ -26,9 +27,6 @@ from ._pictures import (
     planes_of,
     planes_to_fill,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 MAX_PIXELS = 1 << 27
 """Larger pictures are not decoded unless `max_pixels` says so."""
@@ -206,7 +204,7 @@ class Decoder:
 
     def decode_all(
         self,
-        data: Buffer,
+        data: Data,
         *,
         format: Format | None = None,
         out: Any = None,
@@ -240,12 +238,12 @@ class Decoder:
         return Decoded(out, icc, exif, xmp, damaged)
 
     @overload
-    def decode(self, data: Buffer, *, format: Interleaved | None = None, **options: Unpack[DecodeOptions]) -> Bytes: ...
+    def decode(self, data: Data, *, format: Interleaved | None = None, **options: Unpack[DecodeOptions]) -> Bytes: ...
     @overload
-    def decode(self, data: Buffer, *, format: Deep, **options: Unpack[DecodeOptions]) -> npt.NDArray[np.uint16]: ...
+    def decode(self, data: Data, *, format: Deep, **options: Unpack[DecodeOptions]) -> npt.NDArray[np.uint16]: ...
     @overload
-    def decode(self, data: Buffer, *, format: Planar, **options: Unpack[DecodeOptions]) -> tuple[Bytes, ...]: ...
-    def decode(self, data: Buffer, *, format: Format | None = None, **options: Unpack[DecodeOptions]) -> Any:
+    def decode(self, data: Data, *, format: Planar, **options: Unpack[DecodeOptions]) -> tuple[Bytes, ...]: ...
+    def decode(self, data: Data, *, format: Format | None = None, **options: Unpack[DecodeOptions]) -> Any:
         """The pixels of `decode_all`."""
         return self.decode_all(data, format=format, **options).pixels
 
@@ -269,7 +267,7 @@ def encode(
 
 @overload
 def decode(
-    data: Buffer,
+    data: Data,
     *,
     format: Interleaved | None = None,
     model: Model | None = None,
@@ -278,14 +276,14 @@ def decode(
 ) -> Bytes: ...
 @overload
 def decode(
-    data: Buffer, *, format: Deep, model: Model | None = None, threads: int = 1, **options: Unpack[DecodeOptions]
+    data: Data, *, format: Deep, model: Model | None = None, threads: int = 1, **options: Unpack[DecodeOptions]
 ) -> npt.NDArray[np.uint16]: ...
 @overload
 def decode(
-    data: Buffer, *, format: Planar, model: Model | None = None, threads: int = 1, **options: Unpack[DecodeOptions]
+    data: Data, *, format: Planar, model: Model | None = None, threads: int = 1, **options: Unpack[DecodeOptions]
 ) -> tuple[Bytes, ...]: ...
 def decode(
-    data: Buffer,
+    data: Data,
     *,
     format: Format | None = None,
     model: Model | None = None,
@@ -297,7 +295,7 @@ def decode(
 
 
 def decode_all(
-    data: Buffer,
+    data: Data,
     *,
     format: Format | None = None,
     model: Model | None = None,
@@ -308,13 +306,13 @@ def decode_all(
     return _decoder(model, threads).decode_all(data, format=format, **options)
 
 
-def info(data: Buffer) -> Info:
+def info(data: Data) -> Info:
     """What header and metadata of a stream say; its beginning will do. Damaged metadata counts as none.
 
     Raises `DecodeError` if it does not begin like a stream.
     """
-    *head, records = _native.inspect(data)
-    return Info(*head, *records)  # type: ignore[arg-type]
+    about = _native.inspect(data)
+    return Info(*about[:-1], *about[-1])
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -327,7 +325,11 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 
 class _Own(threading.local):
-    """A thread's own encoder and decoder of the package's model: making them anew costs a tenth of a photograph."""
+    """A thread's own encoder and decoder of the package's model.
+
+    A decoder without warm buffers takes 7 % longer for a photograph, and an encoder derives the first layer for grey
+    and for 4:2:0 pictures once.
+    """
 
     encoder: Encoder | None = None
     decoder: Decoder | None = None

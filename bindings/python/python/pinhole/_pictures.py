@@ -26,8 +26,11 @@ Yuv: TypeAlias = Literal["bt601-full", "bt601-limited", "bt709-full", "bt709-lim
 """What luma and chroma mean; the first is that of JPEG files."""
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+Data: TypeAlias = "Buffer | npt.NDArray[np.uint8]"
+"""Anything with contiguous bytes: `bytes`, `bytearray`, `memoryview`, `mmap`, an array."""
 Picture: TypeAlias = "npt.NDArray[np.uint8 | np.uint16] | Image.Image | Sequence[npt.NDArray[np.uint8]] | Buffer"
 
+_MAX_SIDE = 65535
 # Samples of a pixel; those of deep grey are two bytes.
 _SAMPLES: dict[str, int] = {"gray": 1, "graya": 2, "gray16": 2, "rgb": 3, "rgba": 4, "bgra": 4}
 _BY_SAMPLES: dict[int, Format] = {1: "gray", 2: "graya", 3: "rgb", 4: "rgba"}
@@ -67,18 +70,18 @@ def planes_of(
             raise ValueError("a Pillow image has its own format and size")
         name, array = _from_pillow(picture)  # type: ignore[arg-type]
         return name, [_plane(array, name)]
-    if format in _PLANAR:
+    if format is not None and format in _PLANAR:
         planes = _split(picture, format, size) if size is not None else picture
         if isinstance(planes, np.ndarray) or not isinstance(planes, Sequence):
             raise TypeError(f"{format}: a tuple of planes is needed, or a flat buffer and its size")
         return format, [_dense(_bytes(plane)) for plane in planes]
     if size is not None:
-        if format not in _SAMPLES:
+        if format is None or format not in _SAMPLES:
             raise ValueError("a buffer with a size needs a format")
         return format, [_shaped(_flat(picture), size, _SAMPLES[format])]
     array = np.asarray(picture)
-    name = format or _guess(array)
-    return name, [_plane(array, name)]
+    guessed = format or _guess(array)
+    return guessed, [_plane(array, guessed)]
 
 
 def empty(format: Format, width: int, height: int) -> tuple[Any, list[Bytes]]:
@@ -141,8 +144,8 @@ def _plane(array: npt.NDArray[Any], format: Format) -> Bytes:
     return array[:, :, np.newaxis].view(np.uint8)
 
 
-def _bytes(array: Any) -> Bytes:
-    array = np.asarray(array)
+def _bytes(samples: Any) -> Bytes:
+    array: npt.NDArray[Any] = np.asarray(samples)
     if array.dtype != np.uint8:
         raise TypeError(f"samples must be uint8, not {array.dtype}")
     return array
@@ -154,6 +157,9 @@ def _dense(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         raise ValueError(f"an array of shape {array.shape} is no picture: (rows, columns[, samples]) is")
     if array.size == 0:
         raise ValueError(f"an array of shape {array.shape} is empty")
+    if max(array.shape[:2]) > _MAX_SIDE:
+        # Before it is copied: a broadcast array may have any shape and no memory.
+        raise ValueError(f"an array of shape {array.shape} is too large: each side must be 1 to {_MAX_SIDE}")
     row = array[0]
     if row.flags.c_contiguous and (len(array) == 1 or array.strides[0] >= row.nbytes):
         return array
@@ -182,10 +188,10 @@ def _plane_shapes(format: Format, width: int, height: int) -> list[tuple[int, ..
     return [(height, width), *([half, half] if format == "i420" else [(*half, 2)])]
 
 
-def _split(buffer: Any, format: Format | None, size: tuple[int, int]) -> list[Bytes]:
+def _split(buffer: Any, format: Format, size: tuple[int, int]) -> list[Bytes]:
     """The planes of a 4:2:0 picture that follow each other in a buffer."""
     flat = _flat(buffer)
-    shapes = _plane_shapes(format or "i420", *size)
+    shapes = _plane_shapes(format, *size)
     lengths = list(map(math.prod, shapes))
     if min(size) < 1 or flat.size != sum(lengths):
         raise ValueError(f"{flat.size} bytes are no {size[0]}x{size[1]} pixels of {format}")

@@ -1,0 +1,87 @@
+"""What the Python call costs over the Rust call: NumPy array in, bytes out, and back, 768x512 pixels, one thread.
+
+    cargo build --release
+    python bindings/python/benches/overhead.py
+
+Rounds of both programs alternate, so that other work on the machine falls on both; each round gives the ratio of the
+medians of its runs, and the median of these ratios is the result. Needs the package with Pillow, and the command line,
+whose `bench` times the same calls on the same picture in Rust.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import pinhole
+
+ROOT = Path(__file__).resolve().parents[3]
+SIZE = (768, 512)
+
+
+def times(work: Callable[[], object], runs: int) -> list[float]:
+    """Milliseconds of each run, after one for warming up."""
+    work()
+    found = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        found.append((time.perf_counter() - start) * 1e3)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pinhole", type=Path, default=ROOT / "target/release/pinhole", help="the command line")
+    parser.add_argument("--picture", type=Path, default=ROOT / "samples/astronaut.png", help="is resized")
+    parser.add_argument("--quality", type=float, default=50)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=10, help="of each program in a round")
+    asked = parser.parse_args()
+
+    picture = Image.open(asked.picture).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+    array = np.asarray(picture)
+    encoder, decoder = pinhole.Encoder(), pinhole.Decoder()
+    stream = encoder.encode(array, quality=asked.quality)
+    out = np.empty_like(array)
+    calls: dict[str, dict[str, Callable[[], object]]] = {
+        "encode": {
+            "Encoder.encode": lambda: encoder.encode(array, quality=asked.quality),
+            "pinhole.encode": lambda: pinhole.encode(array, quality=asked.quality),
+        },
+        "decode": {
+            "Decoder.decode": lambda: decoder.decode(stream),
+            "Decoder.decode, out": lambda: decoder.decode(stream, out=out),
+            "pinhole.decode": lambda: pinhole.decode(stream),
+        },
+    }
+    ratios: dict[str, list[float]] = {}
+    medians: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "picture.png"
+        picture.save(file)
+        bench = [asked.pinhole, "bench", file, "-q", str(asked.quality), "--runs", str(asked.runs), "--json"]
+        for _ in range(asked.rounds):
+            report = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)[0]
+            assert report["bytes"] == len(stream), "the programs hold different models"
+            for direction, ways in calls.items():
+                rust = report[direction]["median_ms"]
+                medians.setdefault(f"Rust {direction}", []).append(rust)
+                for name, work in ways.items():
+                    median = statistics.median(times(work, asked.runs))
+                    medians.setdefault(name, []).append(median)
+                    ratios.setdefault(name, []).append(median / rust)
+    for name, values in medians.items():
+        over = f"{(statistics.median(ratios[name]) - 1) * 100:+6.1f} % over Rust" if name in ratios else ""
+        print(f"{name:20} {statistics.median(values):7.2f} ms {over}")
+
+
+if __name__ == "__main__":
+    main()
