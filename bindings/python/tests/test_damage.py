@@ -89,11 +89,10 @@ def test_planes_that_do_not_fit() -> None:
 
 
 def test_outputs_that_do_not_fit(small: Bytes) -> None:
-    data = bytearray(pinhole.encode(small))
+    data = pinhole.encode(small)
     right = np.zeros(small.shape, np.uint8)
     read_only = np.zeros(small.shape, np.uint8)
     read_only.flags.writeable = False
-    aliased = np.frombuffer(data, np.uint8)
     same = np.zeros((130, 100), np.uint8)
     wrong: list[tuple[pinhole.Format, Any]] = [
         ("rgba", read_only),
@@ -104,8 +103,8 @@ def test_outputs_that_do_not_fit(small: Bytes) -> None:
         ("rgba", np.broadcast_to(right[:1], small.shape)),
         ("rgba", right.tolist()),
         ("rgba", bytes(right)),
-        ("rgba", None if False else 5),
-        ("gray", aliased[:13000].reshape(130, 100) if len(aliased) >= 13000 else read_only[:, :, 0]),
+        ("rgba", 5),
+        ("gray", read_only[:, :, 0]),
         ("gray16", same),
         ("nv12", (same, same[:65].reshape(65, 50, 2))),
         ("nv12", same),

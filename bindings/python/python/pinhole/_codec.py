@@ -361,7 +361,7 @@ def _options(
     icc: bytes | None,
     exif: bytes | None,
     xmp: bytes | str | None,
-) -> _native.Options:
+) -> _native._Options:
     if target_bytes is not None and target_bytes < 0:
         raise ValueError("target_bytes is negative")
     if isinstance(xmp, str):

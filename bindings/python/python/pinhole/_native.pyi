@@ -1,11 +1,25 @@
 """The extension module: the codec's calls on buffers. `pinhole` is what users import."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
+
+__all__ = [
+    "VERSION",
+    "DecodeError",
+    "Decoder",
+    "EncodeError",
+    "Encoder",
+    "Model",
+    "ModelError",
+    "PinholeError",
+    "StreamEncoder",
+    "header_len",
+    "inspect",
+]
 
 VERSION: str
 
@@ -21,7 +35,7 @@ _Format = tuple[str, int, str]
 # ICC profile, Exif, XMP.
 _Records = tuple[bytes | None, bytes | None, bytes | None]
 
-class Options(TypedDict):
+class _Options(TypedDict):
     quality: float
     target_bytes: int | None
     chunk_rows: int
@@ -29,6 +43,7 @@ class Options(TypedDict):
     exif: bytes | None
     xmp: bytes | None
 
+@final
 class Model:
     """A model: what encoders and decoders compute with.
 
@@ -60,17 +75,20 @@ class Model:
     def can_decode(self) -> bool:
         """Whether it decodes; models for devices may leave that out."""
 
+@final
 class Encoder:
     def __new__(cls, model: Model, threads: int) -> Encoder: ...
-    def encode(self, format: _Format, planes: _Planes, options: Options) -> bytes: ...
+    def encode(self, format: _Format, planes: _Planes, options: _Options) -> bytes: ...
 
+@final
 class StreamEncoder:
-    def __new__(cls, model: Model, width: int, height: int, format: _Format, options: Options) -> StreamEncoder: ...
+    def __new__(cls, model: Model, width: int, height: int, format: _Format, options: _Options) -> StreamEncoder: ...
     def push(self, planes: _Planes) -> bytes: ...
     @property
     def rows_pushed(self) -> int: ...
     def finish(self) -> None: ...
 
+@final
 class Decoder:
     def __new__(cls, model: Model, threads: int) -> Decoder: ...
     def decode_into(
