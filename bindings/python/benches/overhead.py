@@ -4,7 +4,8 @@
     python bindings/python/benches/overhead.py
 
 Rounds of both programs alternate, so that other work on the machine falls on both; each round gives the ratio of the
-medians of its runs, and the median of these ratios is the result. Needs the package with Pillow, and the command line,
+medians of its runs, and the median of these ratios is the result. Beside it stand the least times of all runs, which
+other work disturbs least. Needs the package with Pillow, and the command line,
 whose `bench` times the same calls on the same picture in Rust.
 """
 
@@ -37,6 +38,10 @@ def times(work: Callable[[], object], runs: int) -> list[float]:
     return found
 
 
+def percent(ratio: float) -> str:
+    return f"{(ratio - 1) * 100:+.1f} %"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pinhole", type=Path, default=ROOT / "target/release/pinhole", help="the command line")
@@ -64,6 +69,8 @@ def main() -> None:
     }
     ratios: dict[str, list[float]] = {}
     medians: dict[str, list[float]] = {}
+    least: dict[str, float] = {}
+    rust_of: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.png"
         picture.save(file)
@@ -72,15 +79,23 @@ def main() -> None:
             report = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)[0]
             assert report["bytes"] == len(stream), "the programs hold different models"
             for direction, ways in calls.items():
+                own = f"Rust {direction}"
                 rust = report[direction]["median_ms"]
-                medians.setdefault(f"Rust {direction}", []).append(rust)
+                medians.setdefault(own, []).append(rust)
+                least[own] = min(least.get(own, rust), report[direction]["least_ms"])
                 for name, work in ways.items():
-                    median = statistics.median(times(work, asked.runs))
+                    found = times(work, asked.runs)
+                    median = statistics.median(found)
                     medians.setdefault(name, []).append(median)
                     ratios.setdefault(name, []).append(median / rust)
+                    least[name] = min(least.get(name, median), *found)
+                    rust_of[name] = own
     for name, values in medians.items():
-        over = f"{(statistics.median(ratios[name]) - 1) * 100:+6.1f} % over Rust" if name in ratios else ""
-        print(f"{name:20} {statistics.median(values):7.2f} ms {over}")
+        line = f"{name:20} median {statistics.median(values):6.2f} ms, least {least[name]:6.2f} ms"
+        if name in ratios:
+            by_least = least[name] / least[rust_of[name]]
+            line += f": {percent(statistics.median(ratios[name]))} and {percent(by_least)} over Rust"
+        print(line)
 
 
 if __name__ == "__main__":
