@@ -5,8 +5,8 @@
 
 Rounds of both programs alternate, so that other work on the machine falls on both; each round gives the ratio of the
 medians of its runs, and the median of these ratios is the result. Beside it stand the least times of all runs, which
-other work disturbs least. Needs the package with Pillow, and the command line,
-whose `bench` times the same calls on the same picture in Rust.
+other work disturbs least. A picture of one pixel shows what the call alone costs. Needs the package with Pillow, and
+the command line, whose `bench` times the same calls on the same picture in Rust.
 """
 
 import argparse
@@ -38,28 +38,16 @@ def times(work: Callable[[], object], runs: int) -> list[float]:
     return found
 
 
-def percent(ratio: float) -> str:
-    return f"{(ratio - 1) * 100:+.1f} %"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pinhole", type=Path, default=ROOT / "target/release/pinhole", help="the command line")
-    parser.add_argument("--picture", type=Path, default=ROOT / "samples/astronaut.png", help="is resized")
-    parser.add_argument("--quality", type=float, default=50)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--runs", type=int, default=10, help="of each program in a round")
-    asked = parser.parse_args()
-
-    picture = Image.open(asked.picture).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+def compare(picture: Image.Image, program: Path, quality: float, rounds: int, runs: int) -> None:
+    """Prints what each way of calling costs on one picture."""
     array = np.asarray(picture)
     encoder, decoder = pinhole.Encoder(), pinhole.Decoder()
-    stream = encoder.encode(array, quality=asked.quality)
+    stream = encoder.encode(array, quality=quality)
     out = np.empty_like(array)
     calls: dict[str, dict[str, Callable[[], object]]] = {
         "encode": {
-            "Encoder.encode": lambda: encoder.encode(array, quality=asked.quality),
-            "pinhole.encode": lambda: pinhole.encode(array, quality=asked.quality),
+            "Encoder.encode": lambda: encoder.encode(array, quality=quality),
+            "pinhole.encode": lambda: pinhole.encode(array, quality=quality),
         },
         "decode": {
             "Decoder.decode": lambda: decoder.decode(stream),
@@ -74,8 +62,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.png"
         picture.save(file)
-        bench = [asked.pinhole, "bench", file, "-q", str(asked.quality), "--runs", str(asked.runs), "--json"]
-        for _ in range(asked.rounds):
+        bench = [str(program), "bench", str(file), "-q", str(quality), "--runs", str(runs), "--json"]
+        for _ in range(rounds):
             report = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)[0]
             assert report["bytes"] == len(stream), "the programs hold different models"
             for direction, ways in calls.items():
@@ -84,18 +72,34 @@ def main() -> None:
                 medians.setdefault(own, []).append(rust)
                 least[own] = min(least.get(own, rust), report[direction]["least_ms"])
                 for name, work in ways.items():
-                    found = times(work, asked.runs)
+                    found = times(work, runs)
                     median = statistics.median(found)
                     medians.setdefault(name, []).append(median)
                     ratios.setdefault(name, []).append(median / rust)
                     least[name] = min(least.get(name, median), *found)
                     rust_of[name] = own
+    print(f"{picture.width}x{picture.height} pixels")
     for name, values in medians.items():
-        line = f"{name:20} median {statistics.median(values):6.2f} ms, least {least[name]:6.2f} ms"
+        line = f"  {name:20} median {statistics.median(values):7.3f} ms, least {least[name]:7.3f} ms"
         if name in ratios:
-            by_least = least[name] / least[rust_of[name]]
-            line += f": {percent(statistics.median(ratios[name]))} and {percent(by_least)} over Rust"
+            by_median = (statistics.median(ratios[name]) - 1) * 100
+            by_least = (least[name] - least[rust_of[name]]) * 1e3
+            line += f": {by_median:+5.1f} % over Rust in the median, {by_least:+7.1f} us in the least"
         print(line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pinhole", type=Path, default=ROOT / "target/release/pinhole", help="the command line")
+    parser.add_argument("--picture", type=Path, default=ROOT / "samples/astronaut.png", help="is resized")
+    parser.add_argument("--quality", type=float, default=50)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=10, help="of each program in a round")
+    asked = parser.parse_args()
+    picture = Image.open(asked.picture).convert("RGB")
+    for size, runs in ((SIZE, asked.runs), ((1, 1), 100 * asked.runs)):
+        resized = picture.resize(size, Image.Resampling.LANCZOS)
+        compare(resized, asked.pinhole, asked.quality, asked.rounds, runs)
 
 
 if __name__ == "__main__":
