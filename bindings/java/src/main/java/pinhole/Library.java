@@ -1,5 +1,6 @@
 package pinhole;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -17,7 +18,7 @@ final class Library {
     static {
         String path = System.getProperty("pinhole.library");
         if (path != null) {
-            System.load(Path.of(path).toAbsolutePath().toString());
+            System.load(new File(path).getAbsolutePath());
         } else {
             find();
         }

@@ -5,6 +5,7 @@ import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /**
  * A loaded model: the networks and tables that streams are made with. Loaded once, it serves any number of encoders
@@ -30,7 +31,7 @@ public final class Model extends Handle {
      * @throws PinholeException {@link ErrorCode#BAD_MODEL}
      */
     public static Model load(byte[] bundle) throws PinholeException {
-        return new Model(Native.modelLoad(java.util.Objects.requireNonNull(bundle)));
+        return new Model(Native.modelLoad(Objects.requireNonNull(bundle)));
     }
 
     /**
@@ -55,7 +56,7 @@ public final class Model extends Handle {
     /** The latent space, 16 hexadecimal digits. Streams carry the same. */
     public String latentSpace() throws PinholeException {
         try {
-            return Pinhole.hexadecimal(Native.modelLatentSpace(number()));
+            return Pinhole.hexadecimal(ByteBuffer.wrap(Native.modelLatentSpace(number())).getLong());
         } finally {
             Reference.reachabilityFence(this);
         }

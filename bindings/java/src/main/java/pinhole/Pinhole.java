@@ -1,7 +1,6 @@
 package pinhole;
 
 import java.nio.ByteBuffer;
-import java.util.HexFormat;
 import java.util.Objects;
 
 /** What needs no model. */
@@ -20,7 +19,6 @@ public final class Pinhole {
      */
     public static Info info(byte[] file) throws PinholeException {
         long[] h = Native.header(Objects.requireNonNull(file));
-        ByteBuffer space = ByteBuffer.allocate(8).putLong(Long.reverseBytes(h[7]));
         return new Info(
                 (int) h[0],
                 (int) h[1],
@@ -29,7 +27,7 @@ public final class Pinhole {
                 h[4] / 100f,
                 (int) h[5],
                 (int) h[6],
-                hexadecimal(space.array()));
+                hexadecimal(Long.reverseBytes(h[7])));
     }
 
     /** As {@link #info(byte[])}, from a buffer's position to its limit; both stay. */
@@ -53,7 +51,8 @@ public final class Pinhole {
         return bytes;
     }
 
-    static String hexadecimal(byte[] bytes) {
-        return HexFormat.of().formatHex(bytes);
+    /** Sixteen digits, the highest byte first. */
+    static String hexadecimal(long bytes) {
+        return String.format((java.util.Locale) null, "%016x", bytes);
     }
 }
