@@ -67,7 +67,6 @@ fn accepted(file: &[u8], options: &DecodeOptions) -> Result<(u32, u32, PixelForm
 /// The layout says the format only; null asks for the file's own. The report's first element becomes the numbers of
 /// damaged chunks. A picture of more bytes than an array can have is too large.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "flat arguments spare Java objects to take apart")]
 extern "system" fn Java_pinhole_DecoderNative_decode<'e>(
     mut env: EnvUnowned<'e>,
     _: JClass<'e>,
@@ -107,7 +106,6 @@ extern "system" fn Java_pinhole_DecoderNative_decode<'e>(
 /// `int[] decodeInto(long decoder, byte[] file, int[] layout, byte[][] arrays, ByteBuffer[] buffers, boolean conceal,
 /// long maxPixels)`: the numbers of damaged chunks
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "flat arguments spare Java objects to take apart")]
 extern "system" fn Java_pinhole_DecoderNative_decodeInto<'e>(
     mut env: EnvUnowned<'e>,
     _: JClass<'e>,

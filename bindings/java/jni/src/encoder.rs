@@ -59,7 +59,6 @@ extern "system" fn Java_pinhole_Native_encoderNew<'e>(
 /// `byte[] encode(long encoder, int[] layout, byte[][] arrays, ByteBuffer[] buffers, float quality, long target,
 /// int chunkRows, byte[][] metadata)`
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "flat arguments spare Java objects to take apart")]
 extern "system" fn Java_pinhole_Native_encode<'e>(
     mut env: EnvUnowned<'e>,
     _: JClass<'e>,

@@ -4,7 +4,7 @@
 //! nothing else. Pictures are described by arrays ([`picture`] says how). Every method catches panics and throws
 //! `pinhole.PinholeException` for whatever goes wrong ([`failure`]). No codec logic is here.
 #![warn(clippy::panic, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
 #[cfg(feature = "decoder")]
 mod decoder;

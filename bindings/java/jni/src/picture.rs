@@ -152,6 +152,18 @@ enum Samples {
     Direct(Direct),
 }
 
+impl Samples {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Samples::Copied(data) => data,
+            // SAFETY: `direct` found the span within the buffer's capacity, and Java keeps the buffer until the
+            // native method returns, which is after the end of this borrow. `Plane`'s documentation forbids to write
+            // to it meanwhile; who does so gets other pixels, as nothing decides about memory by them.
+            Samples::Direct(d) => unsafe { std::slice::from_raw_parts(d.start, d.len) },
+        }
+    }
+}
+
 /// A picture to encode, as long as a native method runs.
 pub(crate) struct Source {
     layout: Layout,
@@ -190,18 +202,11 @@ impl Source {
     /// The picture.
     pub(crate) fn picture(&self) -> Result<PictureRef<'_>, Failure> {
         let Layout { format, width, height, .. } = self.layout;
-        let bytes = |samples| match samples {
-            &Samples::Copied(ref data) => &data[..],
-            // SAFETY: `direct` found the span within the buffer's capacity, and Java keeps the buffer until the
-            // native method returns, which is after the end of this borrow. `Picture`'s documentation forbids to
-            // write to it meanwhile; who does so gets other pixels, as nothing decides about memory by them.
-            &Samples::Direct(d) => unsafe { std::slice::from_raw_parts(d.start, d.len) },
-        };
         if let ([samples], true) = (&self.planes[..], self.layout.is_contiguous()) {
-            return Ok(PictureRef::contiguous(width, height, format, bytes(samples))?);
+            return Ok(PictureRef::contiguous(width, height, format, samples.bytes())?);
         }
         let planes = self.planes.iter().zip(&self.layout.planes);
-        let planes: Vec<_> = planes.map(|(s, span)| Plane::new(bytes(s), span.stride)).collect();
+        let planes: Vec<_> = planes.map(|(s, span)| Plane::new(s.bytes(), span.stride)).collect();
         Ok(PictureRef::new(width, height, format, &planes)?)
     }
 }

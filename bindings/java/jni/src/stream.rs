@@ -24,7 +24,6 @@ static STREAMS: Table<Mutex<Rows>> = Table::new();
 /// `long streamNew(long model, int[] layout, float quality, long target, int chunkRows, byte[][] metadata)`; the
 /// layout has no planes
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "flat arguments spare Java objects to take apart")]
 extern "system" fn Java_pinhole_Native_streamNew<'e>(
     mut env: EnvUnowned<'e>,
     _: JClass<'e>,

@@ -14,6 +14,18 @@ enum Samples<'e> {
     Direct(Direct),
 }
 
+impl Samples<'_> {
+    fn bytes(&mut self) -> &mut [u8] {
+        match self {
+            Samples::Array(_, data) => data,
+            // SAFETY: `direct` found the span within the buffer's capacity, `Target::find` that no other plane shares
+            // it, and Java keeps the buffer until the native method returns, which is after the end of this borrow.
+            // The Java side has refused read-only buffers; its documentation forbids to touch the memory meanwhile.
+            Samples::Direct(d) => unsafe { std::slice::from_raw_parts_mut(d.start, d.len) },
+        }
+    }
+}
+
 /// A picture to decode into, as long as a native method runs.
 pub(crate) struct Target<'e> {
     layout: Layout,
@@ -58,21 +70,14 @@ impl<'e> Target<'e> {
     pub(crate) fn picture(&mut self) -> Result<PictureMut<'_>, Failure> {
         let Layout { format, width, height, .. } = self.layout;
         let contiguous = self.layout.is_contiguous();
-        let bytes = |samples| match samples {
-            &mut Samples::Array(_, ref mut data) => &mut data[..],
-            // SAFETY: `direct` found the span within the buffer's capacity, `find` that no other plane shares it,
-            // and Java keeps the buffer until the native method returns, which is after the end of this borrow. The
-            // Java side has refused read-only buffers, and its documentation forbids to touch the memory meanwhile.
-            &mut Samples::Direct(d) => unsafe { std::slice::from_raw_parts_mut(d.start, d.len) },
-        };
         let planes = match (&mut self.planes[..], contiguous) {
             ([samples], true) => {
-                return Ok(PictureMut::contiguous(width, height, format, bytes(samples))?);
+                return Ok(PictureMut::contiguous(width, height, format, samples.bytes())?);
             }
             (planes, _) => planes,
         };
         let mut planes = planes.iter_mut().zip(&self.layout.planes);
-        let mut next = || planes.next().map(|(s, span)| PlaneMut::new(bytes(s), span.stride));
+        let mut next = || planes.next().map(|(s, span)| PlaneMut::new(s.bytes(), span.stride));
         Ok(match (next(), next(), next()) {
             (Some(a), None, None) => PictureMut::new(width, height, format, [a])?,
             (Some(a), Some(b), None) => PictureMut::new(width, height, format, [a, b])?,

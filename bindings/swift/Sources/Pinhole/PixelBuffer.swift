@@ -15,13 +15,13 @@ extension PinholePicture {
             throw PinholeFailure(.invalidArgument, "the pixel buffer cannot be locked")
         }
         defer { CVPixelBufferUnlockBaseAddress(buffer, flags) }
-        let format = try format(of: buffer)
-        let planes = try planes(of: buffer)
+        let format = try kind(of: buffer)
+        let planes = try memory(of: buffer)
         let (width, height) = (CVPixelBufferGetWidth(buffer), CVPixelBufferGetHeight(buffer))
         return try work(PinholePicture(width: width, height: height, format: format, planes: planes))
     }
 
-    private static func format(of buffer: CVPixelBuffer) throws -> PinholeFormat {
+    private static func kind(of buffer: CVPixelBuffer) throws -> PinholeFormat {
         switch CVPixelBufferGetPixelFormatType(buffer) {
         case kCVPixelFormatType_420YpCbCr8BiPlanarFullRange:
             return .nv12(matrix(of: buffer), .full)
@@ -43,7 +43,7 @@ extension PinholePicture {
         return name == (kCVImageBufferYCbCrMatrix_ITU_R_709_2 as String) ? .bt709 : .bt601
     }
 
-    private static func planes(of buffer: CVPixelBuffer) throws -> [PinholePlaneBytes] {
+    private static func memory(of buffer: CVPixelBuffer) throws -> [PinholePlaneBytes] {
         func plane(_ start: UnsafeMutableRawPointer?, stride: Int, rows: Int) throws -> PinholePlaneBytes {
             guard let start = start else {
                 throw PinholeFailure(.invalidArgument, "the pixel buffer has no memory that can be read")
