@@ -1,0 +1,124 @@
+import CPinhole
+import Foundation
+
+/// ICC profile, Exif and XMP that a file carries.
+public struct PinholeRecords: Equatable, Sendable {
+    /// An ICC colour profile.
+    public var icc: Data?
+    /// Exif, from its TIFF header on.
+    public var exif: Data?
+    /// An XMP packet in UTF-8.
+    public var xmp: Data?
+
+    /// None, or some.
+    public init(icc: Data? = nil, exif: Data? = nil, xmp: Data? = nil) {
+        self.icc = icc
+        self.exif = exif
+        self.xmp = xmp
+    }
+
+    /// Reads what a file carries; its bytes up to the first chunk suffice. Throws if header or records are damaged.
+    public init(of file: Data) throws {
+        self.init(
+            icc: try Self.record(1, of: file), exif: try Self.record(2, of: file), xmp: try Self.record(3, of: file))
+    }
+
+    private static func record(_ kind: UInt32, of file: Data) throws -> Data? {
+        try file.withBytes { bytes, count in
+            var record: UnsafePointer<UInt8>?
+            var length = 0
+            try check { pinhole_metadata(bytes, count, kind, &record, &length, $0) }
+            return record.map { Data(bytes: $0, count: length) }
+        }
+    }
+
+    /// Kinds and data of those that are there.
+    fileprivate var list: [(UInt32, Data)] {
+        [(1, icc), (2, exif), (3, xmp)].compactMap { kind, data in data.map { (UInt32(kind), $0) } }
+    }
+}
+
+extension PinholeEncoder {
+    /// How to encode.
+    public struct Options: Sendable {
+        /// 0 (smallest) to 100 (best), in steps of a hundredth.
+        public var quality: Float
+        /// The most bytes of the whole file, which then gets the best quality within them. Not for streams of rows.
+        public var targetBytes: UInt64?
+        /// Picture rows of a chunk, a multiple of 64; nil for the codec's choice.
+        public var chunkRows: UInt32?
+        /// What to carry.
+        public var records: PinholeRecords
+
+        /// Quality 50, no target, the codec's choice of chunks, no records, unless said otherwise.
+        public init(
+            quality: Float = 50, targetBytes: UInt64? = nil, chunkRows: UInt32? = nil,
+            records: PinholeRecords = PinholeRecords()
+        ) {
+            self.quality = quality
+            self.targetBytes = targetBytes
+            self.chunkRows = chunkRows
+            self.records = records
+        }
+
+        /// Calls a C function with the C struct, whose pointers live as long as the call.
+        func withC<T>(_ work: (UnsafePointer<CPinhole.PinholeEncodeOptions>) throws -> T) throws -> T {
+            var options = CPinhole.PinholeEncodeOptions()
+            try check {
+                pinhole_encode_options_init(&options, MemoryLayout<CPinhole.PinholeEncodeOptions>.size, $0)
+            }
+            options.quality = quality
+            options.target_bytes = targetBytes ?? 0
+            if let rows = chunkRows {
+                options.chunk_rows = rows
+            }
+            return try withRecords(records.list[...], []) { metadata in
+                try metadata.withUnsafeBufferPointer { metadata in
+                    options.metadata = metadata.isEmpty ? nil : metadata.baseAddress
+                    options.metadata_count = metadata.count
+                    return try work(&options)
+                }
+            }
+        }
+
+        /// Nests one borrow of bytes for each record.
+        private func withRecords<T>(
+            _ rest: ArraySlice<(UInt32, Data)>, _ done: [PinholeMetadata],
+            _ work: ([PinholeMetadata]) throws -> T
+        ) throws -> T {
+            guard let (kind, data) = rest.first else {
+                return try work(done)
+            }
+            return try data.withBytes { bytes, count in
+                let record = PinholeMetadata(kind: kind, data: bytes, len: count)
+                return try withRecords(rest.dropFirst(), done + [record], work)
+            }
+        }
+    }
+}
+
+extension PinholeDecoder {
+    /// How to decode.
+    public struct Options: Sendable {
+        /// Decode what is left of a damaged file and fill in the rest, instead of failing.
+        public var conceal: Bool
+        /// Refuse pictures of more pixels. Decoding takes up to about 12 bytes a pixel.
+        public var maxPixels: UInt64
+
+        /// No concealment, at most 2^27 pixels, unless said otherwise.
+        public init(conceal: Bool = false, maxPixels: UInt64 = 1 << 27) {
+            self.conceal = conceal
+            self.maxPixels = maxPixels
+        }
+
+        func c() throws -> CPinhole.PinholeDecodeOptions {
+            var options = CPinhole.PinholeDecodeOptions()
+            try check {
+                pinhole_decode_options_init(&options, MemoryLayout<CPinhole.PinholeDecodeOptions>.size, $0)
+            }
+            options.conceal = conceal ? 1 : 0
+            options.max_pixels = maxPixels
+            return options
+        }
+    }
+}
