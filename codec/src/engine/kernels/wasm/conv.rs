@@ -1,9 +1,11 @@
-//! 1×1 convolution: 8 output channels × 5 positions a tile, with sums of pairs of 16-bit products.
+//! 1×1 convolution: 8 output channels × 4 positions a tile, with sums of pairs of 16-bit products.
 //!
 //! `i32x4.dot_i16x8` multiplies eight pairs and adds neighbours. Its operands here are two inputs of one position, four
 //! times, and the weights of four outputs for these two inputs. Both are laid out for it once a row, in `scratch`, so that
-//! the inner loop only loads, multiplies and adds: a tile has ten sums, as many as fit the fifteen registers that an
-//! x86 browser has for them beside the operands.
+//! the inner loop only loads, multiplies and adds.
+//!
+//! A turn of that loop has eight sums and loads six operands, because V8 loads all of them first: with one product that
+//! makes fifteen values, as many as it has registers for on x86. Larger tiles, and two pairs a turn, are slower by a fourth.
 
 use core::arch::wasm32::*;
 
@@ -14,7 +16,7 @@ use crate::engine::op::Conv1x1;
 use crate::engine::{RowMut, RowRef};
 
 /// Positions of a tile.
-const TILE: usize = 5;
+const TILE: usize = 4;
 
 /// # Safety
 /// Lengths are as `Kernels::conv1x1` checks them, and `cin % 4 == 0`.
@@ -46,7 +48,6 @@ pub(super) unsafe fn conv1x1(
                 let x = packed.add(2 * p * op.cin).cast_const();
                 p += match n - p {
                     TILE.. => tile::<TILE>(op, &post, block, p, x, weights, residual, &mut out),
-                    4 => tile::<4>(op, &post, block, p, x, weights, residual, &mut out),
                     3 => tile::<3>(op, &post, block, p, x, weights, residual, &mut out),
                     2 => tile::<2>(op, &post, block, p, x, weights, residual, &mut out),
                     _ => tile::<1>(op, &post, block, p, x, weights, residual, &mut out),
@@ -61,25 +62,50 @@ pub(super) unsafe fn conv1x1(
 /// # Safety
 /// `x` has `n · cin` elements, `cin % 4 == 0`, and `out` is good for writing as many words.
 unsafe fn pack_inputs(cin: usize, n: usize, x: RowRef<'_>, out: *mut u8) {
-    for p in 0..n {
-        let first = p - p % TILE;
+    for first in (0..n).step_by(TILE) {
         let positions = (n - first).min(TILE);
-        // SAFETY: element i < cin of position p exists; its pair's place is within the tile's `positions · cin` words.
+        let eights = if positions == TILE { cin / 8 } else { 0 };
+        // SAFETY: inputs i to i + 7 (or + 3) of the tile's positions exist; their place is within its `positions · cin` words.
         unsafe {
-            let mut to = out.add(2 * first * cin + 4 * (p - first));
-            for i in (0..cin).step_by(4) {
-                let four = match x {
-                    RowRef::U8(x) => u16x8_extend_low_u8x16(v128_load32_zero(
-                        x.as_ptr().add(p * cin + i).cast(),
-                    )),
-                    RowRef::I16(x) => v128_load64_zero(x.as_ptr().add(p * cin + i).cast()),
+            let tile = out.add(2 * first * cin);
+            for i in (0..8 * eights).step_by(8) {
+                let row = |p: usize| match x {
+                    RowRef::U8(x) => u16x8_load_extend_u8x8(x.as_ptr().add((first + p) * cin + i)),
+                    RowRef::I16(x) => v128_load(x.as_ptr().add((first + p) * cin + i).cast()),
                 };
-                v128_store32_lane::<0>(four, to.cast());
-                v128_store32_lane::<1>(four, to.add(4 * positions).cast());
-                to = to.add(8 * positions);
+                let pairs = transpose([row(0), row(1), row(2), row(3)]);
+                for (pair, words) in pairs.into_iter().enumerate() {
+                    v128_store(tile.add(8 * i + 16 * pair).cast(), words);
+                }
+            }
+            for p in first..first + positions {
+                for i in (8 * eights..cin).step_by(4) {
+                    let four = match x {
+                        RowRef::U8(x) => u16x8_extend_low_u8x16(v128_load32_zero(
+                            x.as_ptr().add(p * cin + i).cast(),
+                        )),
+                        RowRef::I16(x) => v128_load64_zero(x.as_ptr().add(p * cin + i).cast()),
+                    };
+                    let to = tile.add(2 * positions * i + 4 * (p - first));
+                    v128_store32_lane::<0>(four, to.cast());
+                    v128_store32_lane::<1>(four, to.add(4 * positions).cast());
+                }
             }
         }
     }
+}
+
+/// Four vectors of four pairs, by pair.
+#[inline]
+fn transpose([a, b, c, d]: [v128; TILE]) -> [v128; TILE] {
+    let low = [i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d)];
+    let high = [i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d)];
+    [
+        i64x2_shuffle::<0, 2>(low[0], low[1]),
+        i64x2_shuffle::<1, 3>(low[0], low[1]),
+        i64x2_shuffle::<0, 2>(high[0], high[1]),
+        i64x2_shuffle::<1, 3>(high[0], high[1]),
+    ]
 }
 
 /// Writes a block's weights as words: for its first eight outputs and then the others, for each pair of inputs, the pair
@@ -144,20 +170,17 @@ unsafe fn tile<const P: usize>(
 #[inline(never)]
 unsafe fn sums<const P: usize>(cin: usize, mut x: *const u8, mut w: *const u8) -> [[v128; 2]; P] {
     let mut acc = [[i32x4_splat(0); 2]; P];
-    for _ in 0..cin / 4 {
-        // SAFETY: four inputs are two pairs of 4 bytes a position and of 32 bytes of weights.
+    for _ in 0..cin / 2 {
+        // SAFETY: a pair of inputs is 4 bytes a position and 32 bytes of weights.
         unsafe {
-            for pair in 0..2 {
-                let weights = w.add(32 * pair).cast::<v128>();
-                let (a, b) = (v128_load(weights), v128_load(weights.add(1)));
-                for (p, acc) in acc.iter_mut().enumerate() {
-                    let x = v128_load32_splat(x.add(4 * (pair * P + p)).cast());
-                    acc[0] = i32x4_add(acc[0], i32x4_dot_i16x8(x, a));
-                    acc[1] = i32x4_add(acc[1], i32x4_dot_i16x8(x, b));
-                }
+            let (a, b) = (v128_load(w.cast()), v128_load(w.add(16).cast()));
+            for (p, acc) in acc.iter_mut().enumerate() {
+                let x = v128_load32_splat(x.add(4 * p).cast());
+                acc[0] = i32x4_add(acc[0], i32x4_dot_i16x8(x, a));
+                acc[1] = i32x4_add(acc[1], i32x4_dot_i16x8(x, b));
             }
-            x = x.add(8 * P);
-            w = w.add(64);
+            x = x.add(4 * P);
+            w = w.add(32);
         }
     }
     acc
