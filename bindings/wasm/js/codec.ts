@@ -129,6 +129,11 @@ export class Codec {
       withBytes(border, file, (place, len) => border.pinhole_inspect(session, place, len))));
   }
 
+  /** Bytes that the module holds: grows to what the largest picture needed, and does not shrink. */
+  get memoryBytes(): number {
+    return this.#border.memory.buffer.byteLength;
+  }
+
   /** Frees the memory. Later calls throw. */
   close(): void {
     if (this.#dead === undefined) this.#border.pinhole_close(this.#session);
