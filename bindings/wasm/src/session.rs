@@ -4,7 +4,8 @@ use std::fmt;
 
 use pinhole::format::{Header, Metadata, MetadataKind};
 use pinhole::{
-    DecodeError, DecodeOptions, EncodeError, EncodeOptions, PictureMut, PictureRef, Target,
+    DecodeError, DecodeOptions, EncodeError, EncodeOptions, FrameFormat, PictureMut, PictureRef,
+    Target,
 };
 use pinhole_owned::{Model, ModelError, OwnedDecoder, OwnedEncoder};
 
@@ -121,10 +122,12 @@ impl Session {
             let pushed = options.metadata.push(kind_of(*kind), data);
             pushed.map_err(EncodeError::Format)?;
         }
-        let canvas = call.format == CANVAS;
-        let (_, format) = match canvas {
-            true => native(false, drop_opaque(pixels).is_none()),
-            false => (0, format(call.format).ok_or(Error::Format(call.format))?),
+        let (format, pixels): (_, &[u8]) = match call.format {
+            CANVAS => match drop_opaque(pixels) {
+                Some(len) => (FrameFormat::Rgb8, pixels.get(..len).unwrap_or_default()),
+                None => (FrameFormat::Rgba8, pixels),
+            },
+            code => (format(code).ok_or(Error::Format(code))?, pixels),
         };
         let picture = PictureRef::contiguous(call.width, call.height, format, pixels)?;
         let encoder = match &mut self.encoder {
