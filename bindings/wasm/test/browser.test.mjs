@@ -1,37 +1,24 @@
-// The package and the demo page in a real browser: Chromium, headless. CHROMIUM says where it is.
+// The package and the demo page in a real browser: Chromium, headless. SCREENSHOT and SCREENSHOT_PHONE name files for
+// pictures of the page.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import test, { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
-
 import { Codec } from "../dist/index.js";
+import { launch } from "../scripts/chromium.mjs";
 import { serve } from "../scripts/serve.mjs";
 import { hash, lines } from "./cases.mjs";
 
 const repository = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
-
-let server, profile, browser;
+let server, browser;
 /** Addresses that were asked for elsewhere than at our server. */
 const strange = [];
 
 before(async () => {
   server = await serve();
-  profile = await mkdtemp(join(tmpdir(), "pinhole-chromium-"));
-  browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    args: FLAGS,
-    viewport: { width: 1100, height: 980 },
-  });
-  browser.on("request", (request) => {
+  browser = await launch();
+  browser.context.on("request", (request) => {
     const url = request.url();
     if (!url.startsWith(server.url) && !/^(blob|data):/.test(url)) strange.push(url);
   });
@@ -40,12 +27,11 @@ before(async () => {
 after(async () => {
   await browser?.close();
   server?.close();
-  if (profile) await rm(profile, { recursive: true, force: true });
 });
 
 /** An open page that fails the test if a script on it fails. */
 async function open(t) {
-  const page = await browser.newPage();
+  const page = await browser.context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
@@ -149,6 +135,7 @@ test("a photograph is dropped, compared, and saved as the same .pin that Node ma
   const shown = await pixels(page, "left");
   assert.equal(hash(shown), hash(again.data));
   if (process.env.SCREENSHOT) {
+    await page.mouse.move(0, 0);
     await page.screenshot({ path: process.env.SCREENSHOT });
   }
 
