@@ -31,7 +31,7 @@ export class Compare {
   /** Shows a picture left of the line. */
   left(picture: Drawable): void {
     draw(this.#left, picture);
-    this.#pair.style.setProperty("--ratio", String(picture.width / picture.height));
+    byId("result").style.setProperty("--ratio", String(picture.width / picture.height));
   }
 
   /** Shows a picture right of the line. */

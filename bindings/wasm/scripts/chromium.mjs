@@ -17,7 +17,7 @@ export async function launch() {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
     args: FLAGS,
-    viewport: { width: 1100, height: 980 },
+    viewport: { width: 1000, height: 850 },
   });
   const close = async () => {
     await context.close();

@@ -136,7 +136,7 @@ test("a photograph is dropped, compared, and saved as the same .pin that Node ma
   assert.equal(hash(shown), hash(again.data));
   if (process.env.SCREENSHOT) {
     await page.mouse.move(0, 0);
-    await page.screenshot({ path: process.env.SCREENSHOT });
+    await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
   }
 
   // The dial: a better quality, a larger file.
