@@ -10,6 +10,8 @@ target=wasm32-unknown-unknown
 builds=${CARGO_TARGET_DIR:-$root/target}/wasm-package
 
 arguments=()
+# Paths of the machine that builds are nobody's business.
+paths="--remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 if [[ ! -d $(rustc --print sysroot)/lib/rustlib/$target ]]; then
     [[ -f $cross/rust/complete ]] || {
         echo "No Rust for $target: run 'rustup target add $target', or 'tests/cross/run.sh wasm' on Debian 12." >&2
@@ -19,6 +21,7 @@ if [[ ! -d $(rustc --print sysroot)/lib/rustlib/$target ]]; then
     export LD_LIBRARY_PATH=$cross/rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
     arguments=(-Zbuild-std=std,panic_abort)
+    paths+=" --remap-path-prefix=$cross/rust=rust"
     # A wrapper would be asked to run another compiler than it knows.
     unset RUSTC_WRAPPER
 fi
@@ -26,9 +29,7 @@ fi
 mkdir -p "$package/dist"
 for build in pinhole:+simd128 pinhole-scalar:-simd128; do
     name=${build%%:*} feature=${build#*:}
-    # Paths of the machine that builds are nobody's business.
-    flags="-C target-feature=$feature --remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-    RUSTFLAGS=$flags cargo build --manifest-path "$package/Cargo.toml" -p pinhole-wasm --lib --profile wasm \
+    RUSTFLAGS="-C target-feature=$feature $paths" cargo build --manifest-path "$package/Cargo.toml" -p pinhole-wasm --lib --profile wasm \
         --target $target --target-dir "$builds/$name" "${arguments[@]}"
     cp "$builds/$name/$target/wasm/pinhole.wasm" "$package/dist/$name.wasm"
 done
