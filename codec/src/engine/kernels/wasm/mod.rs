@@ -17,12 +17,18 @@ pub(super) static SIMD128: Code = Code {
     depthwise: depthwise::depthwise,
 };
 
+/// `1.5 · 2^23`: adding it rounds to an integer, ties to even, as in `requant::round_ties_even`.
+const MAGIC: f32 = 12_582_912.0;
+
 /// The constants of a requantisation, in vectors.
 #[derive(Clone, Copy)]
 struct Post {
     min: v128,
     max: v128,
+    magic: v128,
+    /// The offset, less the bits of `magic`.
     offset: v128,
+    /// Of words.
     lo: v128,
     hi: v128,
 }
@@ -32,20 +38,27 @@ impl Post {
         Post {
             min: f32x4_splat(-32768.0),
             max: f32x4_splat(32767.0),
-            offset: i32x4_splat(b.offset),
-            lo: i32x4_splat(b.lo),
-            hi: i32x4_splat(b.hi),
+            magic: f32x4_splat(MAGIC),
+            offset: i32x4_splat(b.offset.wrapping_sub(MAGIC.to_bits() as i32)),
+            // The bounds are within the output's type. That may be U8, so they fit words in any case.
+            lo: i16x8_splat(b.lo as i16),
+            hi: i16x8_splat(b.hi as i16),
         }
     }
 
+    /// The output before the last clamp.
     #[inline]
     fn apply(&self, acc: v128, scale: v128, residual: v128) -> v128 {
         let v = f32x4_mul(f32x4_convert_i32x4(acc), scale);
-        let v = f32x4_min(f32x4_max(v, self.min), self.max);
-        // `nearest` rounds ties to even; what it leaves is in range.
-        let t = i32x4_trunc_sat_f32x4(f32x4_nearest(v));
-        let t = i32x4_add(i32x4_add(t, residual), self.offset);
-        i32x4_min(i32x4_max(t, self.lo), self.hi)
+        // Never NaN, so these need not care, and are one instruction on x86 where min and max are many.
+        let v = f32x4_pmin(f32x4_pmax(v, self.min), self.max);
+        i32x4_add(i32x4_add(f32x4_add(v, self.magic), residual), self.offset)
+    }
+
+    /// The last clamp, of eight outputs. What does not fit words is beyond the bounds, too.
+    #[inline]
+    fn clamp(&self, low: v128, high: v128) -> v128 {
+        i16x8_min(i16x8_max(i16x8_narrow_i32x4(low, high), self.lo), self.hi)
     }
 
     /// Adds the biases to 16 sums, requantises them and writes the first `lanes` from element `at` on.
@@ -83,7 +96,7 @@ impl Post {
                 *t = self.apply(sum, v128_load(scale.add(4 * i).cast()), residual);
             }
         }
-        let words = [i16x8_narrow_i32x4(t[0], t[1]), i16x8_narrow_i32x4(t[2], t[3])];
+        let words = [self.clamp(t[0], t[1]), self.clamp(t[2], t[3])];
         match out {
             RowMut::U8(o) if lanes == 16 => {
                 let bytes = u8x16_narrow_i16x8(words[0], words[1]);
