@@ -15,7 +15,7 @@ from . import checkpoint
 from .codec import PIXEL_UNIT, Codec, Compress, kmacs_per_pixel
 from .config import Config
 from .data import Crops, find_pictures
-from .layers import enable_quantisation
+from .layers import round_for_stage
 from .lineage import code_commit
 from .onnx_graph import Graph
 from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
@@ -31,8 +31,8 @@ def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]
     config: Config = state["config"]
     model = Codec(config.shape, config.lambda_range)
     model.load_state_dict(state["average"])
-    if config.quantise and not as_float:
-        enable_quantisation(model)
+    if not as_float:
+        round_for_stage(model, config.train, config.quantise)
     model.coder = SymbolCoder(gaussian_tables())
     return model.eval(), config, state
 

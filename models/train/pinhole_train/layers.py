@@ -207,6 +207,16 @@ def enable_quantisation(model: nn.Module, on: bool = True) -> None:
             module.quantise_weights = on
 
 
+def round_for_stage(model: nn.Module, trained: str, quantise: bool) -> None:
+    """Rounding as a stage has it that trains `trained` ("all", or a part whose surroundings stand still).
+
+    What stands still is what ships: rounded, whether the part itself is or not yet.
+    """
+    enable_quantisation(model, quantise or trained != "all")
+    if trained != "all":
+        enable_quantisation(getattr(model, trained), quantise)
+
+
 @torch.no_grad()
 def equalise_branches(model: nn.Module, run, exponent: float, keep_function: bool) -> None:
     """Bring the channels that a block's branch reads to like magnitudes, so that one int8 step suits them all.

@@ -21,7 +21,7 @@ from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
 from .data import Crops, data_hash, find_pictures
 from .health import Health
-from .layers import enable_quantisation, equalise_branches, observe
+from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
 from .tracking import Tracker, flat
@@ -57,7 +57,7 @@ def remap_gains(model: Codec, old: tuple[float, float], new: tuple[float, float]
 
 def check_standstill(before: Config, now: Config) -> None:
     """What stands still in a stage that trains one transform must be final already: streams depend on it."""
-    if not before.quantise:
+    if not before.quantise and before.train != now.train:
         raise ValueError(f"{now.start}: not quantised, so the parts that stand still would change later")
     if before.lambda_range != now.lambda_range:
         raise ValueError(f"{now.name}: another lambda_range than {now.start} would change the gains")
@@ -104,15 +104,12 @@ class Trainer:
         elif state is None:
             equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
         if config.train != "all":
-            # What stands still is what ships: rounded, whether the rest is or not yet.
             self.model.requires_grad_(False)
             self.trained.requires_grad_(True)
-            enable_quantisation(self.model)
-            enable_quantisation(self.trained, False)
-        if config.quantise:
-            if state is None:
-                self._calibrate()
-            enable_quantisation(self.trained)
+        round_for_stage(self.model, config.train, False)
+        if config.quantise and state is None:
+            self._calibrate()
+        round_for_stage(self.model, config.train, config.quantise)
         basis = [self.model.analysis.patches, self.model.analysis.down, self.model.synthesis.up, self.model.synthesis.patches]
         trained = [p for p in self.model.parameters() if p.requires_grad]
         basis_ids = {id(p) for layer in basis for p in layer.parameters()}

@@ -31,10 +31,16 @@ def test_another_decoder_for_the_same_streams(tmp_path, photos, parent, quantise
     for name, value in before.items():
         if not name.startswith("synthesis."):
             assert torch.equal(after[name], value), name
-    if quantise:
-        assert torch.equal(new["latents"], old["latents"])
-        assert torch.equal(new["bits_y"], old["bits_y"])
+    assert torch.equal(new["latents"], old["latents"])
+    assert torch.equal(new["bits_y"], old["bits_y"])
     assert not torch.equal(new["picture"], old["picture"])
+
+
+def test_a_float_decoder_is_rounded_in_a_stage_of_its_own(tmp_path, photos, parent):
+    rough = Trainer(config(train="synthesis", start=str(parent)), photos, tmp_path / "a", "cpu").run()
+    stage = config(train="synthesis", quantise=True, start=str(rough))
+    rounded = Trainer(stage, photos, tmp_path / "b", "cpu").run()
+    assert torch.equal(coded(rounded)[1]["latents"], coded(parent)[1]["latents"])
 
 
 def test_another_encoder_for_the_same_decoders(tmp_path, photos, parent):
