@@ -463,9 +463,10 @@ typedef struct PinholeDecodeOptions {
    */
   uint32_t conceal;
   /**
-   * Must be 0: the whole size. Reserved for scaled decoding.
+   * How many pixels of the stream's picture a decoded one stands for along each axis: 1, 2, 4 or 8. The picture's
+   * sides are the stream's divided by it, rounded up. Default 1.
    */
-  uint32_t reserved_scale;
+  uint32_t scale;
   /**
    * Refuse pictures of more pixels; decoding takes up to about 12 bytes a pixel. Default 134217728.
    */
@@ -777,7 +778,7 @@ PinholeStatus pinhole_decode(struct PinholeDecoder *decoder,
 
 /**
  * Decodes a whole stream into the caller's memory, in any format, with any strides; `image` must have the size that
- * pinhole_info tells. Alpha is opaque where the stream has none, and dropped where the format has none; grey becomes
+ * pinhole_info tells, divided by `options->scale` and rounded up. Alpha is opaque where the stream has none, and dropped where the format has none; grey becomes
  * RGB, or luma with neutral chroma; colour becomes grey by the luma of BT.601.
  *
  * `decoded` may be null; otherwise it gets the list of damaged chunks (and no picture): free it with

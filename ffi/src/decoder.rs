@@ -102,7 +102,7 @@ pub unsafe extern "C" fn pinhole_decode(
 }
 
 /// Decodes a whole stream into the caller's memory, in any format, with any strides; `image` must have the size that
-/// pinhole_info tells. Alpha is opaque where the stream has none, and dropped where the format has none; grey becomes
+/// pinhole_info tells, divided by `options->scale` and rounded up. Alpha is opaque where the stream has none, and dropped where the format has none; grey becomes
 /// RGB, or luma with neutral chroma; colour becomes grey by the luma of BT.601.
 ///
 /// `decoded` may be null; otherwise it gets the list of damaged chunks (and no picture): free it with

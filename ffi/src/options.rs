@@ -1,7 +1,7 @@
 //! How to encode and decode.
 
 use pinhole::format::{Metadata, MetadataKind};
-use pinhole::{DecodeOptions, EncodeOptions, Target};
+use pinhole::{DecodeOptions, EncodeOptions, Scale, Target};
 
 use crate::border::{bytes, call};
 use crate::sized::{self, Growing};
@@ -58,8 +58,9 @@ pub struct PinholeDecodeOptions {
     pub size: usize,
     /// If not 0, decode what is left of a damaged stream and fill in the rest instead of failing. Default 0.
     pub conceal: u32,
-    /// Must be 0: the whole size. Reserved for scaled decoding.
-    pub reserved_scale: u32,
+    /// How many pixels of the stream's picture a decoded one stands for along each axis: 1, 2, 4 or 8. The picture's
+    /// sides are the stream's divided by it, rounded up. Default 1.
+    pub scale: u32,
     /// Refuse pictures of more pixels; decoding takes up to about 12 bytes a pixel. Default 134217728.
     pub max_pixels: u64,
 }
@@ -86,9 +87,9 @@ unsafe impl Growing for PinholeDecodeOptions {
     const FIRST: usize = size_of::<Self>();
 
     fn defaults() -> Self {
-        let DecodeOptions { conceal, max_pixels, .. } = DecodeOptions::default();
+        let DecodeOptions { scale, conceal, max_pixels, .. } = DecodeOptions::default();
         let (size, conceal) = (size_of::<Self>(), conceal.into());
-        PinholeDecodeOptions { size, conceal, reserved_scale: 0, max_pixels }
+        PinholeDecodeOptions { size, conceal, scale: scale.factor(), max_pixels }
     }
 }
 
@@ -153,10 +154,10 @@ pub(crate) unsafe fn decode_options(
 ) -> Result<DecodeOptions, Failure> {
     // SAFETY: as the caller says.
     let given = unsafe { sized::read_or_defaults(options, "options") }?;
-    if given.reserved_scale != 0 {
-        return Err(Failure::invalid("options: `reserved_scale` must be 0"));
-    }
     let mut own = DecodeOptions::default();
+    own.scale = Scale::from_factor(given.scale).ok_or_else(|| {
+        Failure::invalid(format!("options: a `scale` of {} is none of 1, 2, 4, 8", given.scale))
+    })?;
     own.conceal = given.conceal != 0;
     own.max_pixels = given.max_pixels;
     Ok(own)

@@ -162,6 +162,7 @@ fn of_decode(e: &DecodeError) -> PinholeStatus {
         DecodeError::Entropy(_) | DecodeError::Alpha(_) | DecodeError::NothingLeft => {
             PinholeStatus::Damaged
         }
+        DecodeError::FullSizeOnly => PinholeStatus::Unsupported,
         DecodeError::Chunk { reason, .. } => of_decode(reason),
         _ => PinholeStatus::Internal,
     }

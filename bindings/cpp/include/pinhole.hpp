@@ -150,6 +150,11 @@ public:
     options_.conceal = conceal;
     return *this;
   }
+  /// Decode to 1/1, 1/2, 1/4 or 1/8 of the size.
+  DecodeOptions &scale(std::uint32_t factor) {
+    options_.scale = factor;
+    return *this;
+  }
   /// Refuse larger pictures.
   DecodeOptions &max_pixels(std::uint64_t pixels) {
     options_.max_pixels = pixels;

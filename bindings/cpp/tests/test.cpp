@@ -92,6 +92,9 @@ int main(int argc, char **argv) {
   CHECK(thrown([&] { decoder.decode(file, pinhole::DecodeOptions().max_pixels(9)); }) ==
         PINHOLE_STATUS_TOO_MANY_PIXELS);
 
+  const auto half = decoder.decode(file, pinhole::DecodeOptions().scale(2));
+  CHECK(half.image().width == (own.width + 1) / 2 && half.image().height == (own.height + 1) / 2);
+
   // Bands, with a stream that moves while it works.
   Buffer sent;
   int pieces = 0;

@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 
-use pinhole::DecodeOptions;
 use pinhole::format::{ChunkId, ChunkKind, Colour, Header, Metadata, MetadataKind};
+use pinhole::{DecodeOptions, Scale};
 use pinhole_owned::OwnedDecoder;
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -44,6 +45,7 @@ impl Decoder {
         data: PyBuffer<u8>,
         format: Format,
         planes: Vec<PyBuffer<u8>>,
+        scale: u32,
         conceal: bool,
         max_pixels: u64,
     ) -> PyResult<(Records<'py>, Vec<(u16, &'static str)>)> {
@@ -51,6 +53,8 @@ impl Decoder {
         let mut planes = Planes::new(format.parse()?, planes)?;
         let picture = planes.picture_mut(file)?;
         let mut options = DecodeOptions::default();
+        options.scale = Scale::from_factor(scale)
+            .ok_or_else(|| PyValueError::new_err(format!("scale={scale} is none of 1, 2, 4, 8")))?;
         options.conceal = conceal;
         options.max_pixels = max_pixels;
         let decoded = py.detach(|| {

@@ -164,3 +164,18 @@ def test_info_and_metadata(rgb: Bytes) -> None:
     assert pinhole.info(data[:200]) == about
     plain = pinhole.decode_all(pinhole.encode(rgb))
     assert (plain.icc, plain.exif, plain.xmp) == (None, None, None)
+
+
+def test_smaller_pictures(rgb: Bytes) -> None:
+    data = pinhole.encode(rgb)
+    whole = pinhole.decode(data).astype(float)
+    half = pinhole.decode(data, scale=2)
+    height, width = (-(-side // 2) for side in rgb.shape[:2])
+    assert half.shape == (height, width, 3)
+    even = whole[: whole.shape[0] // 2 * 2, : whole.shape[1] // 2 * 2]
+    means = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    assert np.abs(half[: means.shape[0], : means.shape[1]] - means).mean() < 1.5
+    assert pinhole.decode(data, scale=8, format="nv12")[0].shape == tuple(-(-side // 8) for side in rgb.shape[:2])
+    for wrong in (0, 3, 16):
+        with pytest.raises(ValueError, match="scale"):
+            pinhole.decode(data, scale=wrong)  # type: ignore[call-overload]

@@ -41,6 +41,12 @@ impl Scale {
         }
     }
 
+    /// The scale of a factor.
+    pub fn from_factor(factor: u32) -> Option<Self> {
+        let all = [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth];
+        all.into_iter().find(|scale| scale.factor() == factor)
+    }
+
     /// A side of the decoded picture.
     pub fn side(self, encoded: u32) -> u32 {
         encoded.div_ceil(self.factor())

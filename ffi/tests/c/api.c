@@ -230,7 +230,15 @@ static void the_rest(void) {
   FAILS(PINHOLE_STATUS_DAMAGED, pinhole_decode(decoder, broken, data_len, NULL, &decoded, &error));
   CHECK(decoded == NULL);
   OK(pinhole_decode_options_init(&conceal, sizeof conceal, &error));
-  CHECK(conceal.conceal == 0 && conceal.max_pixels == 1 << 27);
+  CHECK(conceal.conceal == 0 && conceal.scale == 1 && conceal.max_pixels == 1 << 27);
+  conceal.scale = 4;
+  OK(pinhole_decode(decoder, data, data_len, &conceal, &decoded, &error));
+  PinholeImage quarter;
+  OK(pinhole_decoded_image(decoded, &quarter, sizeof quarter, &error));
+  CHECK(quarter.width == (WIDTH + 3) / 4 && quarter.height == (HEIGHT + 3) / 4);
+  CHECK(quarter.format == PINHOLE_FORMAT_RGBA8);
+  pinhole_decoded_free(decoded);
+  conceal.scale = 1;
   conceal.conceal = 1;
   OK(pinhole_decode(decoder, broken, data_len, &conceal, &decoded, &error));
   uint32_t kind = 9, band = 9;

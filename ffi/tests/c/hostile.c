@@ -233,9 +233,11 @@ static void options(PinholeEncoder *encoder, PinholeDecoder *decoder, const Pinh
   PinholeDecodeOptions decode;
   FAILS(BAD, pinhole_decode_options_init(&decode, 1, &error));
   OK(pinhole_decode_options_init(&decode, sizeof decode, &error));
-  decode.reserved_scale = 2;
+  decode.scale = 3;
   FAILS(BAD, pinhole_decode(decoder, data, len, &decode, &o, &error));
-  decode.reserved_scale = 0;
+  decode.scale = 0;
+  FAILS(BAD, pinhole_decode(decoder, data, len, &decode, &o, &error));
+  decode.scale = 1;
   decode.max_pixels = 0;
   FAILS(PINHOLE_STATUS_TOO_MANY_PIXELS, pinhole_decode(decoder, data, len, &decode, &o, &error));
   decode.size = 0;

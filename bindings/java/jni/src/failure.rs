@@ -86,6 +86,7 @@ fn of_decode(error: &DecodeError) -> Code {
         DecodeError::WrongModel { .. } => Code::WrongModel,
         DecodeError::Bundle(_) | DecodeError::Engine(_) => Code::BadModel,
         DecodeError::Entropy(_) | DecodeError::Alpha(_) | DecodeError::NothingLeft => Code::Damaged,
+        DecodeError::FullSizeOnly => Code::Unsupported,
         DecodeError::Chunk { reason, .. } => of_decode(reason),
         _ => Code::Internal,
     }

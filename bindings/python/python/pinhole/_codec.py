@@ -28,6 +28,9 @@ from ._pictures import (
     planes_to_fill,
 )
 
+Scale = Literal[1, 2, 4, 8]
+"""How many of the file's pixels a decoded one stands for along each axis."""
+
 MAX_PIXELS = 1 << 27
 """Larger pictures are not decoded unless `max_pixels` says so."""
 
@@ -210,6 +213,7 @@ class Decoder:
         out: Any = None,
         bits: int = 16,
         yuv: Yuv = "bt601-full",
+        scale: Scale = 1,
         conceal: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> Decoded:
@@ -219,22 +223,26 @@ class Decoder:
         shapes and types are those of `Encoder.encode`. They go into `out` instead if that is given: a writable array
         (a tuple of them) of exactly that shape, whose rows may be any distance apart.
 
+        `scale` 2, 4 or 8 decodes to a half, a quarter or an eighth of the size, each side rounded up.
+
         `conceal` decodes what is left of a damaged file and fills in the rest. Pictures of more than `max_pixels` are
         refused before memory is taken; decoding takes up to about 12 bytes a pixel.
 
         Neither `data` nor `out` may be used by other threads before the call returns, as the GIL is released.
         Raises `DecodeError`, or `ModelError` if the stream was made for another model. Then `out` holds anything.
         """
+        if scale not in (1, 2, 4, 8):
+            raise ValueError(f"{scale=} is none of 1, 2, 4, 8")
         about = info(data)
         if about.width * about.height > max_pixels:
             pixels = about.width * about.height
             raise _native.DecodeError(f"{pixels} pixels are more than the limit of {max_pixels}")
         name = format or about.format
         if out is None:
-            out, planes = empty(name, about.width, about.height)
+            out, planes = empty(name, -(-about.width // scale), -(-about.height // scale))
         else:
             planes = planes_to_fill(out, name)
-        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, conceal, max_pixels)
+        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, scale, conceal, max_pixels)
         return Decoded(out, icc, exif, xmp, damaged)
 
     @overload
@@ -254,6 +262,7 @@ class DecodeOptions(TypedDict, total=False):
     out: Any
     bits: int
     yuv: Yuv
+    scale: Scale
     conceal: bool
     max_pixels: int
 

@@ -102,12 +102,15 @@ extension PinholeDecoder {
     public struct Options: Sendable {
         /// Decode what is left of a damaged file and fill in the rest, instead of failing.
         public var conceal: Bool
+        /// 1, 2, 4 or 8: the picture's sides are the file's divided by it, rounded up.
+        public var scale: UInt32
         /// Refuse pictures of more pixels. Decoding takes up to about 12 bytes a pixel.
         public var maxPixels: UInt64
 
         /// No concealment, at most 2^27 pixels, unless said otherwise.
-        public init(conceal: Bool = false, maxPixels: UInt64 = 1 << 27) {
+        public init(conceal: Bool = false, scale: UInt32 = 1, maxPixels: UInt64 = 1 << 27) {
             self.conceal = conceal
+            self.scale = scale
             self.maxPixels = maxPixels
         }
 
@@ -117,6 +120,7 @@ extension PinholeDecoder {
                 pinhole_decode_options_init(&options, MemoryLayout<CPinhole.PinholeDecodeOptions>.size, $0)
             }
             options.conceal = conceal ? 1 : 0
+            options.scale = scale
             options.max_pixels = maxPixels
             return options
         }
