@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use pinhole::format::FormatError;
-use pinhole::{BundleError, DecodeError, EncodeError};
-use pinhole_owned::ModelError;
+use pinhole::{DecodeError, EncodeError};
+use pinhole_owned::{Kind, ModelError};
 
 /// What a call came to. Values never change their meaning; later versions may add some.
 #[repr(i32)]
@@ -138,79 +138,49 @@ impl Failure {
     }
 }
 
-fn of_format(e: &FormatError) -> PinholeStatus {
-    match e {
-        FormatError::Truncated { .. } => PinholeStatus::Truncated,
-        FormatError::Signature(_) => PinholeStatus::NotAStream,
-        FormatError::UnsupportedVersion(_) | FormatError::Colour(_) => PinholeStatus::Unsupported,
-        _ => PinholeStatus::Damaged,
-    }
-}
-
-fn of_bundle(_: &BundleError) -> PinholeStatus {
-    PinholeStatus::BadModel
-}
-
-fn of_decode(e: &DecodeError) -> PinholeStatus {
-    match e {
-        DecodeError::Format(e) => of_format(e),
-        DecodeError::TooManyPixels { .. } => PinholeStatus::TooManyPixels,
-        DecodeError::OtherSize { .. } => PinholeStatus::InvalidArgument,
-        DecodeError::WrongModel { .. } => PinholeStatus::WrongModel,
-        DecodeError::Bundle(e) => of_bundle(e),
-        DecodeError::Engine(_) => PinholeStatus::BadModel,
-        DecodeError::Entropy(_) | DecodeError::Alpha(_) | DecodeError::NothingLeft => {
-            PinholeStatus::Damaged
+impl From<Kind> for PinholeStatus {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::InvalidArgument => PinholeStatus::InvalidArgument,
+            Kind::BufferTooSmall => PinholeStatus::BufferTooSmall,
+            Kind::NotAStream => PinholeStatus::NotAStream,
+            Kind::Unsupported => PinholeStatus::Unsupported,
+            Kind::Truncated => PinholeStatus::Truncated,
+            Kind::Damaged => PinholeStatus::Damaged,
+            Kind::WrongModel => PinholeStatus::WrongModel,
+            Kind::BadModel => PinholeStatus::BadModel,
+            Kind::TooManyPixels => PinholeStatus::TooManyPixels,
+            Kind::TargetTooSmall => PinholeStatus::TargetTooSmall,
+            Kind::WrongRows => PinholeStatus::WrongRows,
+            Kind::MissingRows => PinholeStatus::MissingRows,
+            Kind::Broken => PinholeStatus::Broken,
+            Kind::Io => PinholeStatus::Io,
+            Kind::Internal => PinholeStatus::Internal,
         }
-        DecodeError::FullSizeOnly => PinholeStatus::Unsupported,
-        DecodeError::Chunk { reason, .. } => of_decode(reason),
-        _ => PinholeStatus::Internal,
-    }
-}
-
-fn of_encode(e: &EncodeError) -> PinholeStatus {
-    match e {
-        EncodeError::Buffer { .. } => PinholeStatus::BufferTooSmall,
-        EncodeError::OtherRows | EncodeError::TooManyRows { .. } | EncodeError::OddRows(_) => {
-            PinholeStatus::WrongRows
-        }
-        EncodeError::MissingRows { .. } => PinholeStatus::MissingRows,
-        EncodeError::Broken => PinholeStatus::Broken,
-        EncodeError::TargetTooSmall { .. } => PinholeStatus::TargetTooSmall,
-        EncodeError::Bundle(_) | EncodeError::Engine(_) | EncodeError::Entropy(_) => {
-            PinholeStatus::BadModel
-        }
-        EncodeError::Alpha(_) => PinholeStatus::Internal,
-        // What the container refuses to write, the caller gave: metadata.
-        _ => PinholeStatus::InvalidArgument,
     }
 }
 
 impl From<EncodeError> for Failure {
-    fn from(e: EncodeError) -> Self {
-        Failure::new(of_encode(&e), e.to_string())
+    fn from(error: EncodeError) -> Self {
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<DecodeError> for Failure {
-    fn from(e: DecodeError) -> Self {
-        Failure::new(of_decode(&e), e.to_string())
+    fn from(error: DecodeError) -> Self {
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<FormatError> for Failure {
-    fn from(e: FormatError) -> Self {
-        Failure::new(of_format(&e), e.to_string())
+    fn from(error: FormatError) -> Self {
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<ModelError> for Failure {
-    fn from(e: ModelError) -> Self {
-        let status = match e {
-            ModelError::Read { .. } => PinholeStatus::Io,
-            _ => PinholeStatus::BadModel,
-        };
-        Failure::new(status, e.to_string())
+    fn from(error: ModelError) -> Self {
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 

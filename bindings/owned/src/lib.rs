@@ -14,8 +14,10 @@ use pinhole::{
 use self_cell::self_cell;
 
 mod bytes;
+mod kind;
 
 use bytes::Bytes;
+pub use kind::Kind;
 
 /// The shipped model.
 #[cfg(feature = "embedded")]

@@ -5,7 +5,7 @@ use jni::objects::{JThrowable, JValue};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
 use pinhole::format::FormatError;
 use pinhole::{DecodeError, EncodeError};
-use pinhole_owned::ModelError;
+use pinhole_owned::{Kind, ModelError};
 
 /// What went wrong. The numbers are those of `pinhole.ErrorCode` and, where it has them, of the C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,70 +69,49 @@ impl From<jni::errors::Error> for Failure {
     }
 }
 
-fn of_format(error: &FormatError) -> Code {
-    match error {
-        FormatError::Truncated { .. } => Code::Truncated,
-        FormatError::Signature(_) => Code::NotAStream,
-        FormatError::UnsupportedVersion(_) | FormatError::Colour(_) => Code::Unsupported,
-        _ => Code::Damaged,
-    }
-}
-
-fn of_decode(error: &DecodeError) -> Code {
-    match error {
-        DecodeError::Format(error) => of_format(error),
-        DecodeError::TooManyPixels { .. } => Code::TooManyPixels,
-        DecodeError::OtherSize { .. } => Code::InvalidArgument,
-        DecodeError::WrongModel { .. } => Code::WrongModel,
-        DecodeError::Bundle(_) | DecodeError::Engine(_) => Code::BadModel,
-        DecodeError::Entropy(_) | DecodeError::Alpha(_) | DecodeError::NothingLeft => Code::Damaged,
-        DecodeError::FullSizeOnly => Code::Unsupported,
-        DecodeError::Chunk { reason, .. } => of_decode(reason),
-        _ => Code::Internal,
-    }
-}
-
-fn of_encode(error: &EncodeError) -> Code {
-    match error {
-        EncodeError::Buffer { .. } => Code::BufferTooSmall,
-        EncodeError::OtherRows | EncodeError::TooManyRows { .. } | EncodeError::OddRows(_) => {
-            Code::WrongRows
+impl From<Kind> for Code {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::InvalidArgument => Code::InvalidArgument,
+            Kind::BufferTooSmall => Code::BufferTooSmall,
+            Kind::NotAStream => Code::NotAStream,
+            Kind::Unsupported => Code::Unsupported,
+            Kind::Truncated => Code::Truncated,
+            Kind::Damaged => Code::Damaged,
+            Kind::WrongModel => Code::WrongModel,
+            Kind::BadModel => Code::BadModel,
+            Kind::TooManyPixels => Code::TooManyPixels,
+            Kind::TargetTooSmall => Code::TargetTooSmall,
+            Kind::WrongRows => Code::WrongRows,
+            Kind::MissingRows => Code::MissingRows,
+            Kind::Broken => Code::Broken,
+            Kind::Io => Code::Io,
+            Kind::Internal => Code::Internal,
         }
-        EncodeError::MissingRows { .. } => Code::MissingRows,
-        EncodeError::Broken => Code::Broken,
-        EncodeError::TargetTooSmall { .. } => Code::TargetTooSmall,
-        EncodeError::Bundle(_) | EncodeError::Engine(_) | EncodeError::Entropy(_) => Code::BadModel,
-        EncodeError::Alpha(_) => Code::Internal,
-        // What the container refuses to write, the caller gave: metadata.
-        _ => Code::InvalidArgument,
     }
 }
 
 impl From<EncodeError> for Failure {
     fn from(error: EncodeError) -> Self {
-        Failure::new(of_encode(&error), error.to_string())
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<DecodeError> for Failure {
     fn from(error: DecodeError) -> Self {
-        Failure::new(of_decode(&error), error.to_string())
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<FormatError> for Failure {
     fn from(error: FormatError) -> Self {
-        Failure::new(of_format(&error), error.to_string())
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
-        let code = match error {
-            ModelError::Read { .. } => Code::Io,
-            _ => Code::BadModel,
-        };
-        Failure::new(code, error.to_string())
+        Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }
 

@@ -16,7 +16,7 @@ final class Library {
     private Library() {}
 
     static {
-        String path = System.getProperty("pinhole.library");
+        String path = System.getProperty("pinhole.native");
         if (path != null) {
             System.load(new File(path).getAbsolutePath());
         } else {
