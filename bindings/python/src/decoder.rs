@@ -22,6 +22,26 @@ type Records<'py> =
 /// Width, height, format, quality, rows of a chunk, chunks, latent space, metadata.
 type Inspected<'py> = (u32, u32, &'static str, f64, u32, usize, String, Records<'py>);
 
+/// How to decode, as Python passes it: `(scale, conceal, max_pixels)`.
+#[derive(FromPyObject)]
+pub(crate) struct Options(u32, bool, u64);
+
+impl Options {
+    /// The codec's options.
+    ///
+    /// # Errors
+    /// `ValueError` for a scale that there is not.
+    fn parse(&self) -> PyResult<DecodeOptions> {
+        let &Options(scale, conceal, max_pixels) = self;
+        let mut options = DecodeOptions::default();
+        options.scale = Scale::from_factor(scale)
+            .ok_or_else(|| PyValueError::new_err(format!("scale={scale} is none of 1, 2, 4, 8")))?;
+        options.conceal = conceal;
+        options.max_pixels = max_pixels;
+        Ok(options)
+    }
+}
+
 /// Decodes with one model; keeps its buffers between streams.
 #[pyclass(module = "pinhole._native", frozen)]
 pub(crate) struct Decoder {
@@ -45,18 +65,12 @@ impl Decoder {
         data: PyBuffer<u8>,
         format: Format,
         planes: Vec<PyBuffer<u8>>,
-        scale: u32,
-        conceal: bool,
-        max_pixels: u64,
+        options: Options,
     ) -> PyResult<(Records<'py>, Vec<(u16, &'static str)>)> {
         let file = planes::bytes(&data)?;
         let mut planes = Planes::new(format.parse()?, planes)?;
         let picture = planes.picture_mut(file)?;
-        let mut options = DecodeOptions::default();
-        options.scale = Scale::from_factor(scale)
-            .ok_or_else(|| PyValueError::new_err(format!("scale={scale} is none of 1, 2, 4, 8")))?;
-        options.conceal = conceal;
-        options.max_pixels = max_pixels;
+        let options = options.parse()?;
         let decoded = py.detach(|| {
             let mut handle = error::lock(&self.inner)?;
             let decoder = &mut *handle;

@@ -242,7 +242,7 @@ class Decoder:
             out, planes = empty(name, -(-about.width // scale), -(-about.height // scale))
         else:
             planes = planes_to_fill(out, name)
-        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, scale, conceal, max_pixels)
+        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, (scale, conceal, max_pixels))
         return Decoded(out, icc, exif, xmp, damaged)
 
     @overload

@@ -92,7 +92,7 @@ class StreamEncoder:
 class Decoder:
     def __new__(cls, model: Model, threads: int) -> Decoder: ...
     def decode_into(
-        self, data: _Data, format: _Format, planes: _Planes, scale: int, conceal: bool, max_pixels: int
+        self, data: _Data, format: _Format, planes: _Planes, options: tuple[int, bool, int]
     ) -> tuple[_Records, list[tuple[int, str]]]: ...
 
 def inspect(
