@@ -17,7 +17,7 @@ def run_train(given: argparse.Namespace) -> None:
     config = Config.read(given.config)
     if given.start:
         config = dataclasses.replace(config, start=given.start)
-    Trainer(config, given.data, given.out, given.device, given.tracking).run()
+    Trainer(config, given.data, given.out, given.device, given.tracking, given.seconds).run()
 
 
 def run_export(given: argparse.Namespace) -> None:
@@ -34,7 +34,7 @@ def run_evaluate(given: argparse.Namespace) -> None:
     model, _, _ = load_codec(given.checkpoint, as_float=given.as_float)
     if given.tables:
         model.coder = read_tables(given.tables)
-    for row in evaluate(model, given.pictures, given.qualities):
+    for row in evaluate(model, given.pictures, given.qualities, given.limit, given.analysis, given.synthesis):
         print(json.dumps(row))
 
 
@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
     train.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
+    train.add_argument("--seconds", type=float, default=0, help="let the schedule follow the clock, for so long, not the steps")
     export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--data", nargs="+", required=True, help="folders of pictures to fit the symbol tables to")
@@ -60,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("--pictures", required=True)
+    evaluate.add_argument("--limit", type=int, help="only so many of the pictures")
+    evaluate.add_argument("--analysis", help="which one; otherwise the first")
+    evaluate.add_argument("--synthesis", help="likewise")
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])

@@ -41,18 +41,25 @@ def _picture_in(g: Graph) -> str:
     return g.dequantise(g.input("picture", 3, TensorProto.UINT8), 1 / PIXEL_UNIT, 128)
 
 
-def analysis(model: Codec) -> Graph:
-    g, net = Graph("analysis"), model.analysis
+def graph_name(kind: str, name: str) -> str:
+    """`analysis` for the default, `analysis_fast` for another; likewise syntheses, whose default is `standard`."""
+    return kind if name in ("default", "standard") else f"{kind}_{name}"
+
+
+def analysis(model: Codec, name: str) -> Graph:
+    g, net = Graph(graph_name("analysis", name)), model.analyses[name]
     x = g.pointwise(_picture_in(g), net.patches, block=8)
     for block in net.blocks:
         x = g.block(x, block)
-    x = g.block(g.pointwise(x, net.down, block=2), net.last)
+    x = g.pointwise(x, net.down, block=2)
+    for block in net.low:
+        x = g.block(x, block)
     g.output("latents", x, model.shape.latents)
     return g
 
 
-def synthesis(model: Codec) -> Graph:
-    g, net = Graph("synthesis"), model.synthesis
+def synthesis(model: Codec, name: str) -> Graph:
+    g, net = Graph(graph_name("synthesis", name)), model.syntheses[name]
     x = g.input("latents", model.shape.latents)
     for block in net.low:
         x = g.block(x, block)
@@ -144,13 +151,14 @@ def export(
     if not config.quantise:
         raise ValueError(f"{path}: not a quantisation-aware checkpoint; run the quantised stage first")
     out.mkdir(parents=True, exist_ok=True)
-    graphs = [analysis(model), synthesis(model), hyper_analysis(model), hyper_synthesis(model), context(model)]
+    graphs = [analysis(model, name) for name in config.shape.analyses]
+    graphs += [synthesis(model, name) for name in config.shape.syntheses]
+    graphs += [hyper_analysis(model), hyper_synthesis(model), context(model)]
     graphs += [parameters(model, "first"), parameters(model, "second")]
     for graph in graphs:
         onnx.save(graph.model(), str(out / f"{graph.name}.onnx"))
     crops = Crops(find_pictures(data), config.crop, config.shrinks, seed=config.seed)
     latent_tables = [{"min": -(len(t) // 2), "pmf": t.tolist()} for t in fit_tables(model, crops)]
-    encode, decode = kmacs_per_pixel(config.shape)
     description = {
         "name": name,
         "version": version,
@@ -171,6 +179,6 @@ def export(
             # Folders are of no use to others.
             "config": json.loads(json.dumps(dataclasses.asdict(config) | {"start": Path(config.start).name})),
         },
-        "metrics": {"encode_kmac_per_pixel": round(encode, 2), "decode_kmac_per_pixel": round(decode, 2)},
+        "metrics": {"kmac_per_pixel": {name: round(cost, 2) for name, cost in kmacs_per_pixel(config.shape).items()}},
     }
     (out / "codec.json").write_text(json.dumps(description))
