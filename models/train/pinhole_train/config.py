@@ -77,7 +77,7 @@ class Config:
     mse_share: float = 1.0
     border: float = 0.0
     ema: float = 0.999
-    # Hand the step to the compiler: worth it on a GPU.
+    # Fuse the loss's many small operations, on a GPU.
     compile: bool = False
     checkpoint_every: int = 500
     log_every: int = 50

@@ -20,6 +20,7 @@ from . import checkpoint
 from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
 from .data import Crops, DeviceCrops, data_hash, find_pictures
+from .graphed import GraphedStep
 from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
@@ -133,14 +134,20 @@ class Trainer:
                 {"params": [p for p in trained if id(p) not in basis], "factor": 1.0},
                 {"params": [p for p in trained if id(p) in basis], "factor": config.basis_rate},
             ],
-            lr=config.learning_rate, betas=(0.9, 0.99), fused=True,
+            lr=self._first_rate(), betas=(0.9, 0.99), fused=True, capturable=self.device.type == "cuda",
         )  # fmt: skip
+        self._graph: GraphedStep | None = None
         self.average = Average(self.model, config.ema)
         if state is not None:
             self._restore(state)
         if self.device.type == "cuda":
             torch.backends.cudnn.allow_tf32 = True
-        self._measure = torch.compile(self._losses, dynamic=False) if config.compile else self._losses
+        compiled = config.compile and self.device.type == "cuda"
+        self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
+
+    def _first_rate(self) -> float | torch.Tensor:
+        rate = self.config.learning_rate
+        return torch.tensor(rate, device=self.device) if self.device.type == "cuda" else rate
 
     @property
     def trained(self) -> list[nn.Module]:
@@ -214,6 +221,8 @@ class Trainer:
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.average.steps = state["average_steps"]
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._first_rate()
         torch.set_rng_state(state["torch_random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
@@ -235,73 +244,86 @@ class Trainer:
             return (self.step + 1) / c.warmup
         return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
 
-    def _distortion(self, name: str, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict:
-        """Per picture: weighted `distortion` of one decoder, and what it consists of."""
+    def _distortion(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Per picture: weighted `distortion`, and what it consists of."""
         c = self.config
         lam = lambda_of(quality, c.lambda_range)
         mse = (drawn - target).square().mean((1, 2, 3))
         # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
         distortion = (c.mse_share + (1 - c.mse_share) * quality**8) * lam * mse
-        parts = {f"mse_{name}": mse}
+        parts = {"mse": mse}
         if c.border:
             distortion = distortion + c.border * lam * border_error(drawn, target)
         if c.perceptual:
             score = ssimulacra2(target, drawn, whole=False)
             distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
-            parts[f"ssimulacra2_{name}"] = score
+            parts["ssimulacra2"] = score
         return parts | {"distortion": distortion / lam.sqrt()}
 
     def _losses(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Means over the batch of the loss and its parts; what the model made of the batch."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            coded = self.model.code(self.model.analyse(picture, self.split), quality)
         target = picture.float()
         pixels = target.shape[2] * target.shape[3]
+        # The first decoder shapes the latents; the others draw every second picture's as they are.
+        some = {name: slice(None, None, 2 if at else 1) for at, name in enumerate(self.drawn)}
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            coded = self.model.code(self.model.analyse(picture, self.split), quality)
+            latents = coded["decoded"]
+            drawn = [self.model.draw(latents[s].detach() if at else latents, n) for at, (n, s) in enumerate(some.items())]
+        counts = [len(part) for part in drawn]
+        targets, qualities = (torch.cat([x[s] for s in some.values()]) for x in (target, quality))
+        made = {key: value.split(counts) for key, value in self._measure(torch.cat(drawn), targets, qualities).items()}
         bits_y, bits_z = coded["bits_y"].sum(1), coded["bits_z"].sum(1)
         bpp = (bits_y + bits_z) / pixels
-        loss = bpp / lambda_of(quality, self.config.lambda_range).sqrt()
-        parts = {"bpp": bpp, "bpp_hyper": bits_z / pixels}
-        extra = torch.zeros((), device=target.device)
-        for at, name in enumerate(self.drawn):
-            # The first decoder shapes the latents; the others draw every second picture's as they are.
-            some = slice(None, None, 2 if at else 1)
-            latents = coded["decoded"][some].detach() if at else coded["decoded"]
-            with torch.autocast(self.device.type, dtype=torch.bfloat16):
-                drawn = self.model.draw(latents, name)
-            of_decoder = self._distortion(name, drawn, target[some], quality[some])
-            distortion = of_decoder.pop("distortion")
-            loss, extra = (loss, extra + distortion.mean()) if at else (loss + distortion, extra)
-            parts |= of_decoder
-        parts["loss"] = loss
-        means = {key: value.mean() for key, value in parts.items()}
-        return means | {"total": means["loss"] + extra}, {"bits": coded["bits_y"].detach(), "latents": coded["symbols"].detach()}
+        loss = (bpp / lambda_of(quality, self.config.lambda_range).sqrt()).mean() + made["distortion"][0].mean()
+        means = {"bpp": bpp.mean(), "bpp_hyper": bits_z.mean() / pixels, "loss": loss}
+        means |= {f"{key}_{n}": v.mean() for key in made if key != "distortion" for n, v in zip(some, made[key], strict=True)}
+        means["total"] = loss + sum(part.mean() for part in made["distortion"][1:])
+        return means, {"bits": coded["bits_y"].detach(), "latents": coded["symbols"].detach()}
+
+    def _device_step(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
+        """Losses, gradients and one step of the optimiser, without waiting for the device."""
+        means, made = self._losses(picture, quality)
+        self.optimiser.zero_grad(set_to_none=True)
+        means["total"].backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        # The fused optimiser skips the step where this is 1.
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()
+        self.skipped += self.optimiser.found_inf
+        self.optimiser.step()
+        return {key: value.detach() for key, value in means.items()} | {"gradient": norm}, made
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         """One batch and one step of the optimiser; the means that `_losses` tells."""
         c = self.config
         if c.quantise and not self.rounding and self._progress() >= c.float_share:
             self._calibrate()
-            self.rounding = True
+            self.rounding, self._graph = True, None
             round_for_stage(self.model, c.train, True)
             log.info("step %d: rounded from here on", self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = c.learning_rate * self._rate_factor() * group["factor"]
+            self._set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
         picture = self.crops.batch(c.batch).to(self.device)
         # Stratified, so that every batch spans the rates.
         quality = focused((torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch, c.focus).to(self.device)
-        means, made = self._measure(picture, quality)
+        if self.device.type == "cuda":
+            if self._graph is None:
+                self._graph = GraphedStep(self._device_step, picture, quality)
+            means, made = self._graph(picture, quality)
+        else:
+            means, made = self._device_step(picture, quality)
         if self.step % 10 == 0:
             self.health.see(quality, made["bits"], made["latents"], means["loss"].item())
-        self.optimiser.zero_grad(set_to_none=True)
-        means["total"].backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        # The fused optimiser skips the step where this is 1: no need to wait for the device to know.
-        self.optimiser.found_inf = (~torch.isfinite(norm)).float()
-        self.skipped += self.optimiser.found_inf
-        self.optimiser.step()
         self.average.update(self.model)
         self.step += 1
-        return {key: value.detach() for key, value in means.items()} | {"gradient": norm}
+        return means
+
+    def _set_rate(self, group: dict, rate: float) -> None:
+        # A recorded step reads it from the device.
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
     def run(self) -> Path:
         """Train to the end of the schedule; returns the path of the last checkpoint."""
