@@ -20,6 +20,14 @@ def run_train(given: argparse.Namespace) -> None:
     Trainer(config, given.data, given.out, given.device, given.tracking, given.seconds).run()
 
 
+def run_decoder(given: argparse.Namespace) -> None:
+    from .decoder_config import DecoderConfig
+    from .decoder_train import train_decoders
+
+    configs = [DecoderConfig.read(path) for path in given.configs]
+    train_decoders(configs, given.codec, given.data, given.out, given.device, given.tracking, given.seconds)
+
+
 def run_export(given: argparse.Namespace) -> None:
     from .export import export
 
@@ -49,6 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
     train.add_argument("--seconds", type=float, default=0, help="let the schedule follow the clock, for so long, not the steps")
+    decoder = stages.add_parser("decoder", help="run or resume stages of float decoders, one after the other")
+    decoder.add_argument("configs", type=Path, nargs="+")
+    decoder.add_argument("--codec", type=Path, required=True, help="checkpoint of the quantised codec that they decode")
+    decoder.add_argument("--data", nargs="+", required=True, help="folders of pictures")
+    decoder.add_argument("--out", type=Path, required=True, help="each stage gets a folder of its name in this one")
+    decoder.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    decoder.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
+    decoder.add_argument("--seconds", type=float, nargs="+", help="let each stage's schedule follow the clock, for so long")
     export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--data", nargs="+", required=True, help="folders of pictures to fit the symbol tables to")
@@ -69,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": run_train, "export": run_export, "evaluate": run_evaluate}[given.stage]
+    run = {"train": run_train, "decoder": run_decoder, "export": run_export, "evaluate": run_evaluate}[given.stage]
     run(given)
     return 0
 
