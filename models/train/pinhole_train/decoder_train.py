@@ -25,10 +25,11 @@ from .decoder_health import DecoderHealth, observe
 from .discriminator import Discriminator, hinge, matching, persuasion
 from .export import load_codec
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
+from .graphed import GraphedStep
 from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
 from .tracking import Tracker, flat
-from .train import Average, lambda_of
+from .train import Average, first_rate, lambda_of, place_rates, set_rate
 
 log = logging.getLogger("pinhole_train")
 
@@ -93,6 +94,9 @@ class DecoderTrainer:
         # Running magnitudes of the fidelity's and of the adversarial gradient on the picture.
         self.balance = torch.zeros(2, device=self.device)
         self.skipped = torch.zeros((), device=self.device)
+        # How much of the adversarial gradient counts yet.
+        self.weight = torch.zeros((), device=self.device)
+        self._graph: GraphedStep | None = None
         self.seen: dict[str, torch.Tensor] = {}
         if state is not None:
             self._restore(state)
@@ -139,13 +143,14 @@ class DecoderTrainer:
                 {"params": [p for p in parameters if id(p) not in ends], "factor": 1.0},
                 {"params": [p for p in parameters if id(p) in ends], "factor": c.basis_rate},
             ],
-            lr=c.learning_rate, betas=betas, fused=True,
+            lr=first_rate(c.learning_rate, self.device), betas=betas, fused=True, capturable=self.device.type == "cuda",
         )  # fmt: skip
         self.opponent = None
         if self.discriminator is not None:
             self.opponent = torch.optim.Adam(
-                self.discriminator.parameters(), lr=c.discriminator_rate, betas=(0.5, 0.9), fused=True
-            )
+                self.discriminator.parameters(), lr=first_rate(c.discriminator_rate, self.device), betas=(0.5, 0.9),
+                fused=True, capturable=self.device.type == "cuda",
+            )  # fmt: skip
 
     def _state(self) -> dict:
         return {
@@ -183,9 +188,11 @@ class DecoderTrainer:
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.average.steps = state["average_steps"]
         self.optimiser.load_state_dict(state["optimiser"])
+        place_rates(self.optimiser, self.device)
         if self.discriminator is not None:
             self.discriminator.load_state_dict(state["discriminator"])
             self.opponent.load_state_dict(state["opponent"])
+            place_rates(self.opponent, self.device)
         self.balance.copy_(state["balance"])
         torch.set_rng_state(state["torch_random"])
         self.crops.restore(state["crops"])
@@ -237,11 +244,31 @@ class DecoderTrainer:
     def _train_step(self) -> dict[str, torch.Tensor]:
         c = self.config
         factor = self._rate_factor()
+        # At first only the discriminator learns.
+        waits = self.discriminator is not None and self.step < c.head_start
         for group in self.optimiser.param_groups:
-            group["lr"] = c.learning_rate * factor * group["factor"]
+            set_rate(group, 0.0 if waits else c.learning_rate * factor * group["factor"])
+        for group in self.opponent.param_groups if self.opponent else []:
+            set_rate(group, c.discriminator_rate * factor)
+        self.weight.fill_(min(1.0, max(0.0, (self.step - c.head_start) / max(1, c.head_start))))
         picture = self.crops.batch(c.batch).to(self.device)
         uniform = (torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch
         quality = (uniform**c.low).to(self.device)
+        if self.device.type == "cuda":
+            if self._graph is None:
+                self._graph = GraphedStep(self._device_step, picture, quality)
+            means, shown, target = self._graph(picture, quality)
+        else:
+            means, shown, target = self._device_step(picture, quality)
+        if not waits:
+            self.average.update(self.decoder)
+        if self.step % 10 == 0 or not self.seen:
+            self.seen = observe(shown, target)
+        self.step += 1
+        return means | self.seen
+
+    def _device_step(self, picture: torch.Tensor, quality: torch.Tensor):
+        """Losses, gradients and one step of both optimisers, without waiting for the device."""
         latents, bpp = self.code(picture, quality)
         target = picture.float()
         if self.teacher is not None:
@@ -256,21 +283,14 @@ class DecoderTrainer:
         means |= {"fidelity": fidelity.detach().mean()} | {k: v.detach() for k, v in parts.items()}
         if self.discriminator is not None:
             force, told = self._adversarial(shown, target, latents, quality)
-            weight = min(1.0, max(0.0, (self.step - c.head_start) / max(1, c.head_start)))
-            gradient = gradient + self._balanced(gradient, force) * weight
+            gradient = gradient + self._balanced(gradient, force) * self.weight
             means |= told | {"weight": self.balance[0] / self.balance[1].clamp(min=1e-20)}
-        if self.discriminator is None or self.step >= c.head_start:
-            self.optimiser.zero_grad(set_to_none=True)
-            drawn.backward(gradient)
-            means["gradient"] = self._advance(self.optimiser, self.decoder, 1.0)
-            self.average.update(self.decoder)
+        self.optimiser.zero_grad(set_to_none=True)
+        drawn.backward(gradient)
+        means["gradient"] = self._advance(self.optimiser, self.decoder, 1.0)
         if self.discriminator is not None:
-            self._train_opponent(shown.detach(), target, latents, factor, means)
-        if self.step % 10 == 0 or not self.seen:
-            self.seen = observe(shown.detach(), target)
-        means |= self.seen
-        self.step += 1
-        return means
+            self._train_opponent(shown.detach(), target, latents, means)
+        return means, shown.detach(), target
 
     def _adversarial(self, shown: torch.Tensor, target: torch.Tensor, latents: torch.Tensor, quality: torch.Tensor):
         """Gradient on the picture of the score and the feature matching, and what they are."""
@@ -288,13 +308,11 @@ class DecoderTrainer:
         sizes = torch.stack([gradient.norm(), force.norm()])
         known = torch.isfinite(sizes).all() * 1.0
         kept = torch.where(self.balance[1] > 0, 0.98, 0.0) * known + (1 - known)
-        self.balance = kept * self.balance + (1 - kept) * torch.nan_to_num(sizes)
+        self.balance.copy_(kept * self.balance + (1 - kept) * torch.nan_to_num(sizes))
         ratio = (self.balance[0] / self.balance[1].clamp(min=1e-20)).clamp(max=HEAVIEST)
         return force * (self.config.adversarial * ratio)
 
-    def _train_opponent(self, shown, target, latents, factor: float, means: dict) -> None:
-        for group in self.opponent.param_groups:
-            group["lr"] = self.config.discriminator_rate * factor
+    def _train_opponent(self, shown, target, latents, means: dict) -> None:
         scores, _ = self._judge(torch.cat([target, shown]), torch.cat([latents, latents]))
         halves = [s.chunk(2) for s in scores]
         loss = hinge([r for r, _ in halves], [d for _, d in halves])

@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .rounding import quantise, quantise_backward, quantise_backward_cuda, quantise_cuda
+from .rounding import (
+    quantise,
+    quantise_backward,
+    quantise_backward_cuda,
+    quantise_cuda,
+    quantise_weight,
+    quantise_weight_cuda,
+    weight_steps,
+)
 
 WEIGHT_MAX = 127
 
@@ -46,17 +54,28 @@ class Quantise(torch.autograd.Function):
     def forward(ctx, x: torch.Tensor, step: torch.Tensor, low: int | None, high: int) -> torch.Tensor:
         ctx.save_for_backward(x, step)
         ctx.low, ctx.high = low, high
-        ctx.fused = x.is_cuda and step.numel() == 1
-        return (quantise_cuda if ctx.fused else quantise)(x, step, low, high)
+        return (quantise_cuda if x.is_cuda else quantise)(x, step, low, high)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
         x, step = ctx.saved_tensors
-        backward = quantise_backward_cuda if ctx.fused else quantise_backward
+        backward = quantise_backward_cuda if x.is_cuda else quantise_backward
         inside, for_step = backward(gradient, x, step, ctx.low, ctx.high)
         if not ctx.needs_input_grad[1]:
             return inside, None, None, None
         return inside, for_step / (x.numel() * ctx.high) ** 0.5, None, None
+
+
+class QuantiseWeight(torch.autograd.Function):
+    """Round each output channel to 255 integers that span its largest magnitude; the gradient passes as it is."""
+
+    @staticmethod
+    def forward(ctx, weight: torch.Tensor) -> torch.Tensor:
+        return (quantise_weight_cuda if weight.is_cuda else quantise_weight)(weight, WEIGHT_MAX)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        return gradient
 
 
 class Grid(nn.Module):
@@ -127,13 +146,10 @@ class QuantisedConv(nn.Module):
 
     def weight_scale(self) -> torch.Tensor:
         """Step of each output channel's int8 weights, shape (out,)."""
-        return self.weight.detach().abs().flatten(1).amax(1).clamp(min=1e-8) / WEIGHT_MAX
+        return weight_steps(self.weight.detach(), WEIGHT_MAX)
 
     def used_weight(self) -> torch.Tensor:
-        if not self.quantise_weights:
-            return self.weight
-        scale = self.weight_scale().view(-1, *[1] * (self.weight.dim() - 1))
-        return Quantise.apply(self.weight, scale, -WEIGHT_MAX, WEIGHT_MAX)
+        return QuantiseWeight.apply(self.weight) if self.quantise_weights else self.weight
 
     def convolve(self, x: torch.Tensor, **how) -> torch.Tensor:
         weight = self.used_weight()

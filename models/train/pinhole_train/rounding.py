@@ -33,6 +33,17 @@ def quantise_backward(
     return gradient.masked_fill(outside, 0).to(x.dtype), for_step
 
 
+def weight_steps(weight: torch.Tensor, largest: int) -> torch.Tensor:
+    """Step of each output channel (the first dimension) whose integers reach `largest`."""
+    return weight.abs().flatten(1).amax(1).clamp(min=1e-8) / largest
+
+
+def quantise_weight(weight: torch.Tensor, largest: int) -> torch.Tensor:
+    """Every output channel rounded to its own step."""
+    steps = weight_steps(weight, largest).view(-1, *[1] * (weight.dim() - 1))
+    return torch.round(weight / steps) * steps
+
+
 BLOCK = 1024
 
 if triton is not None:
@@ -59,6 +70,16 @@ if triton is not None:
         tl.store(out_at + at, tl.where(inside, gradient, 0.0).to(out_at.dtype.element_ty), mask=at < count)
 
 
+    @triton.jit
+    def _weight_kernel(w_at, out_at, length, largest, ROW: tl.constexpr):
+        at = tl.arange(0, ROW)
+        start = tl.program_id(0) * length
+        weight = tl.load(w_at + start + at, mask=at < length, other=0)
+        step = tl.maximum(tl.max(tl.abs(weight), 0), 1e-8) / largest
+        integer = (weight / step + 12582912.0) - 12582912.0
+        tl.store(out_at + start + at, integer * step, mask=at < length)
+
+
 def _dense(x: torch.Tensor) -> torch.Tensor:
     """As it lies, if it lies without gaps."""
     kept = x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
@@ -75,6 +96,14 @@ def quantise_cuda(x: torch.Tensor, step: torch.Tensor, low: int | None, high: in
     out = torch.empty_like(x)
     low = UNBOUNDED if low is None else low
     _forward_kernel[(triton.cdiv(x.numel(), BLOCK),)](x, step, out, x.numel(), float(low), float(high), BLOCK=BLOCK)
+    return out
+
+
+def quantise_weight_cuda(weight: torch.Tensor, largest: int) -> torch.Tensor:
+    """`quantise_weight` in one kernel."""
+    weight = _dense(weight)
+    out, length = torch.empty_like(weight), weight[0].numel()
+    _weight_kernel[(len(weight),)](weight, out, length, float(largest), ROW=triton.next_power_of_2(length))
     return out
 
 

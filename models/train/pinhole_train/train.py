@@ -63,6 +63,25 @@ def check_standstill(before: Config, now: Config) -> None:
         raise ValueError(f"{now.name}: another lambda_range than {now.start} would change the gains")
 
 
+def first_rate(rate: float, device: torch.device) -> float | torch.Tensor:
+    """A learning rate as an optimiser wants it: a recorded step reads it from the device."""
+    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
+
+
+def set_rate(group: dict, rate: float) -> None:
+    """Change the learning rate of a group of parameters."""
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def place_rates(optimiser: torch.optim.Optimizer, device: torch.device) -> None:
+    """Learning rates where they belong, after a state was loaded."""
+    for group in optimiser.param_groups:
+        group["lr"] = first_rate(float(group["lr"]), device)
+
+
 class Average:
     """Exponential moving average of the weights (Polyak); what evaluation and export use."""
 
@@ -134,7 +153,7 @@ class Trainer:
                 {"params": [p for p in trained if id(p) not in basis], "factor": 1.0},
                 {"params": [p for p in trained if id(p) in basis], "factor": config.basis_rate},
             ],
-            lr=self._first_rate(), betas=(0.9, 0.99), fused=True, capturable=self.device.type == "cuda",
+            lr=first_rate(config.learning_rate, self.device), betas=(0.9, 0.99), fused=True, capturable=self.device.type == "cuda",
         )  # fmt: skip
         self._graph: GraphedStep | None = None
         self.average = Average(self.model, config.ema)
@@ -144,10 +163,6 @@ class Trainer:
             torch.backends.cudnn.allow_tf32 = True
         compiled = config.compile and self.device.type == "cuda"
         self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
-
-    def _first_rate(self) -> float | torch.Tensor:
-        rate = self.config.learning_rate
-        return torch.tensor(rate, device=self.device) if self.device.type == "cuda" else rate
 
     @property
     def trained(self) -> list[nn.Module]:
@@ -221,8 +236,7 @@ class Trainer:
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.average.steps = state["average_steps"]
         self.optimiser.load_state_dict(state["optimiser"])
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._first_rate()
+        place_rates(self.optimiser, self.device)
         torch.set_rng_state(state["torch_random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
@@ -302,7 +316,7 @@ class Trainer:
             round_for_stage(self.model, c.train, True)
             log.info("step %d: rounded from here on", self.step)
         for group in self.optimiser.param_groups:
-            self._set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
+            set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
         picture = self.crops.batch(c.batch).to(self.device)
         # Stratified, so that every batch spans the rates.
         quality = focused((torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch, c.focus).to(self.device)
@@ -317,13 +331,6 @@ class Trainer:
         self.average.update(self.model)
         self.step += 1
         return means
-
-    def _set_rate(self, group: dict, rate: float) -> None:
-        # A recorded step reads it from the device.
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
 
     def run(self) -> Path:
         """Train to the end of the schedule; returns the path of the last checkpoint."""
