@@ -100,6 +100,10 @@ class DecoderTrainer:
         self.seen: dict[str, torch.Tensor] = {}
         if state is not None:
             self._restore(state)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = True
+            # Shapes never change here, and the depthwise convolutions' default algorithms are slow.
+            torch.backends.cudnn.benchmark = True
         self._fidelity = torch.compile(self._fidelity_loss, dynamic=False) if config.compile else self._fidelity_loss
 
     def _frozen(self, path: Path) -> Codec:
