@@ -131,8 +131,12 @@ pub(crate) struct BundleInfo {
     pub(crate) lineage: Vec<(String, String)>,
 }
 
+/// Bytes at a multiple of 64, where weights are read fastest.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
+
 /// The model inside this program.
-static SHIPPED: &[u8] = include_bytes!("../../models/zoo/photo/photo.pinm");
+static SHIPPED: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/zoo/photo/photo.pinm"));
 
 /// A parsed model bundle. There are few in a run, so their bytes stay for its whole length.
 #[derive(Clone)]
@@ -146,12 +150,16 @@ impl Bundle {
     pub(crate) fn shipped() -> Result<Self> {
         static PARSED: OnceLock<Result<pinhole::Bundle<'static>, pinhole::BundleError>> =
             OnceLock::new();
-        let parsed = PARSED.get_or_init(|| pinhole::Bundle::parse(SHIPPED)).as_ref();
-        Ok(Bundle { bytes: SHIPPED, parsed: parsed.map_err(Clone::clone)? })
+        let parsed = PARSED.get_or_init(|| pinhole::Bundle::parse(&SHIPPED.0)).as_ref();
+        Ok(Bundle { bytes: &SHIPPED.0, parsed: parsed.map_err(Clone::clone)? })
     }
 
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self> {
-        let bytes: &'static [u8] = bytes.leak();
+        let len = bytes.len();
+        let mut place = vec![0; len + 64];
+        let start = place.as_ptr().align_offset(64).min(64);
+        place[start..start + len].copy_from_slice(&bytes);
+        let bytes: &'static [u8] = &place.leak()[start..start + len];
         let parsed = pinhole::Bundle::parse(bytes)?;
         Ok(Bundle { bytes, parsed: Box::leak(Box::new(parsed)) })
     }
