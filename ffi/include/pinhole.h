@@ -227,6 +227,60 @@ typedef uint32_t PinholeMetadataKind;
 #endif // __cplusplus
 
 /**
+ * How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+ */
+enum PinholeEffort
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * What the model's figures are about.
+   */
+  PINHOLE_EFFORT_DEFAULT = 0,
+  /**
+   * Least time, larger streams.
+   */
+  PINHOLE_EFFORT_FAST = 1,
+  /**
+   * Most time, smaller streams.
+   */
+  PINHOLE_EFFORT_BEST = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholeEffort PinholeEffort;
+#else
+typedef uint32_t PinholeEffort;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Which of the model's synthesis transforms draws the picture.
+ */
+enum PinholeSynthesis
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * What the model's figures are about.
+   */
+  PINHOLE_SYNTHESIS_STANDARD = 0,
+  /**
+   * A smaller one, for less time.
+   */
+  PINHOLE_SYNTHESIS_LITE = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholeSynthesis PinholeSynthesis;
+#else
+typedef uint32_t PinholeSynthesis;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What a piece of a stream is.
  */
 enum PinholePieceKind
@@ -448,6 +502,14 @@ typedef struct PinholeEncodeOptions {
    * How many records. Default 0.
    */
   size_t metadata_count;
+  /**
+   * A PinholeEffort. A model need not have all of them. Default PINHOLE_EFFORT_DEFAULT.
+   */
+  uint32_t effort;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
 } PinholeEncodeOptions;
 
 /**
@@ -471,6 +533,14 @@ typedef struct PinholeDecodeOptions {
    * Refuse pictures of more pixels; decoding takes up to about 12 bytes a pixel. Default 134217728.
    */
   uint64_t max_pixels;
+  /**
+   * A PinholeSynthesis. A model need not have both. Default PINHOLE_SYNTHESIS_STANDARD.
+   */
+  uint32_t decoder;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
 } PinholeDecodeOptions;
 
 /**

@@ -8,7 +8,7 @@ use core::ops::Range;
 use super::display::RowWriter;
 use super::encoder::{PATCH, band_geometry};
 use super::{DecodeError, Picture, PictureMut, PixelFormat};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError, Synthesis};
 use crate::engine::{Executor, Program, RowMut, RowRef, Size};
 use crate::entropy::decode_plane;
 use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Colour, Header, Metadata, recover};
@@ -57,6 +57,8 @@ impl Scale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
+    /// Which synthesis transform to use.
+    pub decoder: Synthesis,
     /// Size of the picture. Smaller ones are drawn small, not drawn large and shrunk: each pixel is the mean of a
     /// square, before the clamp to 0..=255.
     pub scale: Scale,
@@ -68,7 +70,8 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
+        let decoder = Synthesis::Standard;
+        DecodeOptions { decoder, scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
     }
 }
 
@@ -110,7 +113,15 @@ pub struct Decoder<'a> {
     coders: Vec<ChunkDecoder<'a>>,
     executors: Vec<Executor>,
     /// Synthesis programs for other scales; made when first needed.
-    shrunk: Vec<(Scale, Program<'a>)>,
+    shrunk: Vec<Shrunk<'a>>,
+}
+
+/// A synthesis program that draws smaller pictures.
+#[derive(Debug)]
+struct Shrunk<'a> {
+    synthesis: Synthesis,
+    scale: Scale,
+    program: Program<'a>,
 }
 
 impl<'a> Decoder<'a> {
@@ -118,9 +129,11 @@ impl<'a> Decoder<'a> {
     /// The pixels do not depend on it.
     ///
     /// # Errors
-    /// The bundle has no synthesis program.
+    /// The bundle has no synthesis transform of any kind.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, DecodeError> {
-        bundle.synthesis()?;
+        if !bundle.can_decode() {
+            return Err(BundleError::Missing(Synthesis::Standard.tag()).into());
+        }
         let coders = parallel::workers(threads, || ChunkDecoder::new(bundle));
         let executors = parallel::workers(threads, Executor::new);
         Ok(Decoder { bundle, coders, executors, shrunk: Vec::new() })
@@ -129,7 +142,7 @@ impl<'a> Decoder<'a> {
     /// Decodes a whole file.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything but a whole, undamaged file of the bundle's latent space; with
+    /// A synthesis transform that the bundle does not have, and anything but a whole, undamaged file of the bundle's latent space; with
     /// [`DecodeOptions::conceal`] only for a damaged header, another latent space, or no intact chunk at all.
     pub fn decode<'f>(
         &mut self,
@@ -204,6 +217,7 @@ impl<'a> Decoder<'a> {
                 limit: options.max_pixels,
             });
         }
+        self.bundle.synthesis(options.decoder)?;
         if header.latent_space != self.bundle.latent_space() {
             let (stream, bundle) = (header.latent_space, self.bundle.latent_space());
             return Err(DecodeError::WrongModel { stream, bundle });
@@ -232,7 +246,7 @@ impl<'a> Decoder<'a> {
         mut picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
         let Opened { header, metadata, chunks, mut damaged } = opened;
-        self.synthesise(&header, options.scale, picture.reborrow(), latents)?;
+        self.synthesise(&header, options, picture.reborrow(), latents)?;
         if header.alpha && picture.format().has_alpha() {
             fill_alpha(&header, &chunks, options, &mut damaged, &mut picture)?;
         }
@@ -291,13 +305,15 @@ impl<'a> Decoder<'a> {
         Ok(latents)
     }
 
-    /// Makes the program of a scale, unless that was done.
-    fn prepare(&mut self, scale: Scale) -> Result<(), DecodeError> {
-        if scale == Scale::Full || self.shrunk.iter().any(|(own, _)| *own == scale) {
+    /// Makes the program of a synthesis and a scale, unless that was done.
+    fn prepare(&mut self, synthesis: Synthesis, scale: Scale) -> Result<(), DecodeError> {
+        let full = self.bundle.synthesis(synthesis)?;
+        let made = |own: &Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        if scale == Scale::Full || self.shrunk.iter().any(made) {
             return Ok(());
         }
-        let small = self.bundle.synthesis()?.shrink(scale.factor() as usize);
-        self.shrunk.push((scale, small.ok_or(DecodeError::FullSizeOnly)?));
+        let program = full.shrink(scale.factor() as usize).ok_or(DecodeError::FullSizeOnly)?;
+        self.shrunk.push(Shrunk { synthesis, scale, program });
         Ok(())
     }
 
@@ -305,14 +321,16 @@ impl<'a> Decoder<'a> {
     fn synthesise(
         &mut self,
         header: &Header,
-        scale: Scale,
+        options: &DecodeOptions,
         picture: PictureMut<'_>,
         latents: &[i16],
     ) -> Result<(), DecodeError> {
-        self.prepare(scale)?;
-        let program = match self.shrunk.iter().find(|(own, _)| *own == scale) {
-            Some((_, program)) => program,
-            None => self.bundle.synthesis()?,
+        let (synthesis, scale) = (options.decoder, options.scale);
+        self.prepare(synthesis, scale)?;
+        let made = |own: &&Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        let program = match self.shrunk.iter().find(made) {
+            Some(shrunk) => &shrunk.program,
+            None => self.bundle.synthesis(synthesis)?,
         };
         let patch = PATCH / scale.factor() as usize;
         let m = self.bundle.settings().latent_channels;

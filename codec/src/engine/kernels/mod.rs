@@ -3,6 +3,8 @@
 //! [`Kernels`] is chosen once; its methods check lengths and types, then enter the code for its instruction set.
 //! Every instruction set returns the same bits (see `tests`).
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", feature = "std"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -75,6 +77,8 @@ impl Isa {
         Isa(&avx2::AVX_VNNI),
         #[cfg(target_arch = "x86_64")]
         Isa(&avx512::AVX512_VNNI),
+        #[cfg(all(target_arch = "x86_64", target_os = "linux", feature = "std"))]
+        Isa(&amx::AMX),
         #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
         Isa(&neon::NEON),
         #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]

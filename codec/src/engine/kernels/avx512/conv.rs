@@ -82,7 +82,7 @@ pub(super) unsafe fn conv1x1(
 
 /// High and low bytes of `x + 32768`. All three slices have the same length.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn split(x: &[i16], hi: &mut [u8], lo: &mut [u8]) {
+pub(in crate::engine::kernels) fn split(x: &[i16], hi: &mut [u8], lo: &mut [u8]) {
     let flip = _mm512_set1_epi16(i16::MIN);
     let chunks = x.chunks_exact(32).zip(hi.chunks_exact_mut(32).zip(lo.chunks_exact_mut(32)));
     for (x, (hi, lo)) in chunks {

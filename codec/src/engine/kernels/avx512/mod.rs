@@ -3,6 +3,9 @@
 mod conv;
 mod depthwise;
 
+#[cfg(all(target_os = "linux", feature = "std"))]
+pub(super) use conv::split;
+
 use core::arch::x86_64::*;
 
 use super::{Code, detected};
