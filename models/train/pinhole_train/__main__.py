@@ -34,6 +34,13 @@ def run_export(given: argparse.Namespace) -> None:
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
+def run_export_decoder(given: argparse.Namespace) -> None:
+    from .float_export import export_decoder
+
+    for path in given.checkpoints:
+        print(export_decoder(path, given.out))
+
+
 def run_evaluate(given: argparse.Namespace) -> None:
     from .evaluate import evaluate
     from .export import load_codec
@@ -74,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    float_export = stages.add_parser("export-decoder", help="write the ONNX graphs of float decoders")
+    float_export.add_argument("checkpoints", type=Path, nargs="+", help="decoder.ckpt of each stage")
+    float_export.add_argument("--out", type=Path, required=True)
     evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("--pictures", required=True)
@@ -85,8 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": run_train, "decoder": run_decoder, "export": run_export, "evaluate": run_evaluate}[given.stage]
-    run(given)
+    run = {
+        "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
+        "evaluate": run_evaluate,
+    }  # fmt: skip
+    run[given.stage](given)
     return 0
 
 
