@@ -53,6 +53,18 @@ def run_evaluate(given: argparse.Namespace) -> None:
         print(json.dumps(row))
 
 
+def run_realism(given: argparse.Namespace) -> None:
+    from .realism import realism
+
+    drawn = {}
+    for pair in given.drawn:
+        name, _, folder = pair.rpartition("=")
+        drawn[name or Path(folder).name] = folder
+    rows = realism(given.originals, drawn, given.training, given.patch, given.stride, given.training_patches, given.out)
+    for row in rows:
+        print(json.dumps(row))
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pinhole_train", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
@@ -93,11 +105,19 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    real = stages.add_parser("realism", help="compare decoded pictures with originals as sets of patches")
+    real.add_argument("originals", help="folder of pictures")
+    real.add_argument("drawn", nargs="+", metavar="[NAME=]FOLDER", help="decoded pictures of the same names")
+    real.add_argument("--training", nargs="+", default=[], help="folders of training pictures: look for memorised patches")
+    real.add_argument("--training-patches", type=int, default=4000, help="how many of their patches to look at")
+    real.add_argument("--patch", type=int, default=128, help="side of a patch, pixels")
+    real.add_argument("--stride", type=int, default=64)
+    real.add_argument("--out", type=Path, help="folder for realism.json and sheets of nearest training patches")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
         "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
-        "evaluate": run_evaluate,
+        "evaluate": run_evaluate, "realism": run_realism,
     }  # fmt: skip
     run[given.stage](given)
     return 0

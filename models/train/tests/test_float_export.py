@@ -73,3 +73,15 @@ def test_other_checkpoints_are_refused(tmp_path, photos):
     codec = Trainer(config(quantise=True), photos, tmp_path / "codec", "cpu").run()
     with pytest.raises(ValueError, match="float decoder"):
         main(["export-decoder", str(codec), "--out", str(tmp_path)])
+
+
+def test_tract_draws_what_onnx_runtime_draws(tmp_path):
+    tract = pytest.importorskip("tract")
+    path = tmp_path / "decoder.onnx"
+    onnx.save(FloatGraph(busy_decoder()).model(), str(path))
+    model = tract.onnx().load(str(path))
+    model.set_input_fact(0, "2,32,3,5,f32")
+    latents = torch.randn(2, 32, 3, 5).numpy()
+    drawn = model.into_model().into_runnable().run([latents])[0].to_numpy()
+    (expected,) = onnxruntime.InferenceSession(str(path)).run(None, {"latents": latents})
+    assert np.abs(drawn - expected).max() < 1e-2
