@@ -103,7 +103,9 @@ def _scale_error(a: torch.Tensor, b: torch.Tensor, weights: list[list[float]], w
     used = [p for p in range(3) if max(weights[p]) >= NEGLIGIBLE]
     if not used:
         return torch.zeros(a.shape[0], device=a.device)
-    a, b, weights = a[:, used], b[:, used], [weights[p] for p in used]
+    # Not by a list of indices: that copies them from the processor, which a recorded step must not.
+    a, b = (torch.cat([x[:, p : p + 1] for p in used], 1) for x in (a, b))
+    weights = [weights[p] for p in used]
     mean_a, mean_b = _blur(a, whole), _blur(b, whole)
     variances = _blur(a * a, whole) - mean_a**2 + _blur(b * b, whole) - mean_b**2
     covariance = _blur(a * b, whole) - mean_a * mean_b
