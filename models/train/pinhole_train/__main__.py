@@ -34,6 +34,13 @@ def run_export(given: argparse.Namespace) -> None:
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
+def run_export_decoder(given: argparse.Namespace) -> None:
+    from .float_export import export_decoder
+
+    for path in given.checkpoints:
+        print(export_decoder(path, given.out))
+
+
 def run_evaluate(given: argparse.Namespace) -> None:
     from .evaluate import evaluate
     from .export import load_codec
@@ -43,6 +50,18 @@ def run_evaluate(given: argparse.Namespace) -> None:
     if given.tables:
         model.coder = read_tables(given.tables)
     for row in evaluate(model, given.pictures, given.qualities, given.limit, given.analysis, given.synthesis):
+        print(json.dumps(row))
+
+
+def run_realism(given: argparse.Namespace) -> None:
+    from .realism import realism
+
+    drawn = {}
+    for pair in given.drawn:
+        name, _, folder = pair.rpartition("=")
+        drawn[name or Path(folder).name] = folder
+    rows = realism(given.originals, drawn, given.training, given.patch, given.stride, given.training_patches, given.out)
+    for row in rows:
         print(json.dumps(row))
 
 
@@ -74,6 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    float_export = stages.add_parser("export-decoder", help="write the ONNX graphs of float decoders")
+    float_export.add_argument("checkpoints", type=Path, nargs="+", help="decoder.ckpt of each stage")
+    float_export.add_argument("--out", type=Path, required=True)
     evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("--pictures", required=True)
@@ -83,10 +105,21 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    real = stages.add_parser("realism", help="compare decoded pictures with originals as sets of patches")
+    real.add_argument("originals", help="folder of pictures")
+    real.add_argument("drawn", nargs="+", metavar="[NAME=]FOLDER", help="decoded pictures of the same names")
+    real.add_argument("--training", nargs="+", default=[], help="folders of training pictures: look for memorised patches")
+    real.add_argument("--training-patches", type=int, default=4000, help="how many of their patches to look at")
+    real.add_argument("--patch", type=int, default=128, help="side of a patch, pixels")
+    real.add_argument("--stride", type=int, default=64)
+    real.add_argument("--out", type=Path, help="folder for realism.json and sheets of nearest training patches")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": run_train, "decoder": run_decoder, "export": run_export, "evaluate": run_evaluate}[given.stage]
-    run(given)
+    run = {
+        "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
+        "evaluate": run_evaluate, "realism": run_realism,
+    }  # fmt: skip
+    run[given.stage](given)
     return 0
 
 
