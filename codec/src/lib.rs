@@ -41,4 +41,4 @@ pub use api::{
     EncodeStream, Encoder, FrameFormat, LatentDecoder, Latents, Picture, PictureMut, PictureRef,
     PixelFormat, Plane, PlaneMut, Scale, Target, YuvMatrix, YuvRange, YuvSpace,
 };
-pub use bundle::{Bundle, BundleError};
+pub use bundle::{Bundle, BundleError, Effort, Synthesis};

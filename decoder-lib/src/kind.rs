@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pinhole::Synthesis;
+
 /// Which decoder draws the picture. All of them read the same streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -40,6 +42,15 @@ impl DecoderKind {
 impl fmt::Display for DecoderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl From<Synthesis> for DecoderKind {
+    fn from(synthesis: Synthesis) -> Self {
+        match synthesis {
+            Synthesis::Lite => Self::Lite,
+            _ => Self::Standard,
+        }
     }
 }
 

@@ -68,10 +68,11 @@ impl Model {
     pub fn new(bundle: &pinhole_owned::Model, options: &LoadOptions) -> Result<Self, LoadError> {
         let manifest = manifest(bundle)?;
         let mut backends: Vec<(DecoderKind, Arc<dyn Backend>)> = Vec::new();
-        if bundle.bundle().synthesis().is_ok() {
-            let native = Native::new(bundle, DecoderKind::Standard, options.threads);
-            backends.push((DecoderKind::Standard, Arc::new(native)));
+        for synthesis in bundle.bundle().syntheses() {
+            let native = Native::new(bundle, synthesis, options.threads);
+            backends.push((synthesis.into(), Arc::new(native)));
         }
+        backends.sort_by_key(|(kind, _)| *kind);
         if backends.is_empty() {
             return Err(LoadError::NoDecoder);
         }

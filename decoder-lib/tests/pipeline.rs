@@ -41,7 +41,7 @@ impl Gate {
     fn model(open: bool, panics: bool) -> (Model, Arc<Gate>) {
         let bundle = pinhole_owned::Model::from_bytes(MODEL).unwrap();
         let gate = Arc::new(Gate {
-            native: Native::new(&bundle, DecoderKind::Standard, 1),
+            native: Native::new(&bundle, pinhole::Synthesis::Standard, 1),
             open: Mutex::new(open),
             opened: Condvar::new(),
             begun: AtomicUsize::new(0),

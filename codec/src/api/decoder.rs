@@ -8,7 +8,7 @@ use super::display::RowWriter;
 use super::encoder::PATCH;
 use super::latents::{LatentDecoder, Latents, Opened, check_space, each_alpha};
 use super::{DecodeError, Picture, PictureMut, PixelFormat};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError, Synthesis};
 use crate::engine::{Executor, Program, RowMut, RowRef, Size};
 use crate::format::{ChunkId, Colour, Header, Metadata};
 use crate::parallel;
@@ -55,6 +55,8 @@ impl Scale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
+    /// Which synthesis transform to use.
+    pub decoder: Synthesis,
     /// Size of the picture. Smaller ones are drawn small, not drawn large and shrunk: each pixel is the mean of a
     /// square, before the clamp to 0..=255.
     pub scale: Scale,
@@ -66,7 +68,8 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
+        let decoder = Synthesis::Standard;
+        DecodeOptions { decoder, scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
     }
 }
 
@@ -100,7 +103,15 @@ pub struct Decoder<'a> {
     /// One for each thread.
     executors: Vec<Executor>,
     /// Synthesis programs for other scales; made when first needed.
-    shrunk: Vec<(Scale, Program<'a>)>,
+    shrunk: Vec<Shrunk<'a>>,
+}
+
+/// A synthesis program that draws smaller pictures.
+#[derive(Debug)]
+struct Shrunk<'a> {
+    synthesis: Synthesis,
+    scale: Scale,
+    program: Program<'a>,
 }
 
 impl<'a> Decoder<'a> {
@@ -108,9 +119,11 @@ impl<'a> Decoder<'a> {
     /// The pixels do not depend on it.
     ///
     /// # Errors
-    /// The bundle has no synthesis program.
+    /// The bundle has no synthesis transform of any kind.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, DecodeError> {
-        bundle.synthesis()?;
+        if !bundle.can_decode() {
+            return Err(BundleError::Missing(Synthesis::Standard.tag()).into());
+        }
         let latents = LatentDecoder::new(bundle, threads);
         let executors = parallel::workers(threads, Executor::new);
         Ok(Decoder { bundle, latents, executors, shrunk: Vec::new() })
@@ -119,13 +132,14 @@ impl<'a> Decoder<'a> {
     /// Decodes a whole file.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything but a whole, undamaged file of the bundle's latent space; with
+    /// A synthesis transform that the bundle does not have, and anything but a whole, undamaged file of the bundle's latent space; with
     /// [`DecodeOptions::conceal`] only for a damaged header, another latent space, or no intact chunk at all.
     pub fn decode<'f>(
         &mut self,
         file: &'f [u8],
         options: &DecodeOptions,
     ) -> Result<Decoded<'f>, DecodeError> {
+        self.bundle.synthesis(options.decoder)?;
         let mut opened = Opened::open(self.bundle, file, options)?;
         let header = opened.header;
         let (latents, _) = self.latents.latents(&mut opened, options.conceal)?;
@@ -162,7 +176,7 @@ impl<'a> Decoder<'a> {
         let header = latents.header();
         check_space(self.bundle, header)?;
         draw(header, options.scale, |mut view| {
-            self.synthesise(header, options.scale, view.reborrow(), latents.values())?;
+            self.synthesise(header, options, view.reborrow(), latents.values())?;
             if let Some(alpha) = latents.alpha() {
                 put_alpha(0, alpha, header.width as usize, options.scale, &mut view);
             }
@@ -200,6 +214,7 @@ impl<'a> Decoder<'a> {
         options: &DecodeOptions,
         picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
+        self.bundle.synthesis(options.decoder)?;
         let mut opened = Opened::open(self.bundle, file, options)?;
         let side = |encoded| options.scale.side(encoded);
         let stream = (side(opened.header.width), side(opened.header.height));
@@ -220,7 +235,7 @@ impl<'a> Decoder<'a> {
         mut picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
         let Opened { header, metadata, chunks, mut damaged } = opened;
-        self.synthesise(&header, options.scale, picture.reborrow(), latents)?;
+        self.synthesise(&header, options, picture.reborrow(), latents)?;
         if header.alpha && picture.format().has_alpha() {
             // Chunks begin at multiples of 64 rows, so no square lies in two of them.
             let width = header.width as usize;
@@ -233,13 +248,15 @@ impl<'a> Decoder<'a> {
         Ok(DecodedInto { metadata, damaged })
     }
 
-    /// Makes the program of a scale, unless that was done.
-    fn prepare(&mut self, scale: Scale) -> Result<(), DecodeError> {
-        if scale == Scale::Full || self.shrunk.iter().any(|(own, _)| *own == scale) {
+    /// Makes the program of a synthesis and a scale, unless that was done.
+    fn prepare(&mut self, synthesis: Synthesis, scale: Scale) -> Result<(), DecodeError> {
+        let full = self.bundle.synthesis(synthesis)?;
+        let made = |own: &Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        if scale == Scale::Full || self.shrunk.iter().any(made) {
             return Ok(());
         }
-        let small = self.bundle.synthesis()?.shrink(scale.factor() as usize);
-        self.shrunk.push((scale, small.ok_or(DecodeError::FullSizeOnly)?));
+        let program = full.shrink(scale.factor() as usize).ok_or(DecodeError::FullSizeOnly)?;
+        self.shrunk.push(Shrunk { synthesis, scale, program });
         Ok(())
     }
 
@@ -247,14 +264,16 @@ impl<'a> Decoder<'a> {
     fn synthesise(
         &mut self,
         header: &Header,
-        scale: Scale,
+        options: &DecodeOptions,
         picture: PictureMut<'_>,
         latents: &[i16],
     ) -> Result<(), DecodeError> {
-        self.prepare(scale)?;
-        let program = match self.shrunk.iter().find(|(own, _)| *own == scale) {
-            Some((_, program)) => program,
-            None => self.bundle.synthesis()?,
+        let (synthesis, scale) = (options.decoder, options.scale);
+        self.prepare(synthesis, scale)?;
+        let made = |own: &&Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        let program = match self.shrunk.iter().find(made) {
+            Some(shrunk) => &shrunk.program,
+            None => self.bundle.synthesis(synthesis)?,
         };
         let patch = PATCH / scale.factor() as usize;
         let m = self.bundle.settings().latent_channels;

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pinhole::{DecodeOptions, Latents, Picture};
+use pinhole::{DecodeOptions, Latents, Picture, Synthesis};
 use pinhole_owned::{Model, OwnedDecoder};
 
 use super::{Backend, Style};
+use crate::Error;
 use crate::pool::Pool;
-use crate::{DecoderKind, Error};
 
 /// Draws with the integer engine, on the calling thread.
 pub struct Native {
     model: Model,
-    kind: DecoderKind,
+    synthesis: Synthesis,
     threads: usize,
     decoders: Pool<OwnedDecoder>,
 }
@@ -21,8 +21,8 @@ pub struct Native {
 impl Native {
     /// A backend for one of the bundle's synthesis programs; each picture may use `threads` threads of the current rayon
     /// pool.
-    pub fn new(model: &Model, kind: DecoderKind, threads: usize) -> Self {
-        Native { model: model.clone(), kind, threads, decoders: Pool::new(64) }
+    pub fn new(model: &Model, synthesis: Synthesis, threads: usize) -> Self {
+        Native { model: model.clone(), synthesis, threads, decoders: Pool::new(64) }
     }
 }
 
@@ -33,10 +33,11 @@ impl Backend for Native {
 
     fn draw(&self, batch: &[Arc<Latents>], style: Style) -> Result<Vec<Picture>, Error> {
         if style.realism.is_some() {
-            let kind = self.kind;
-            return Err(Error::Unsupported(format!("realism: {kind} has no share of gan")));
+            let synthesis = self.synthesis;
+            return Err(Error::Unsupported(format!("realism: {synthesis} has no share of gan")));
         }
         let mut options = DecodeOptions::default();
+        options.decoder = self.synthesis;
         options.scale = style.scale;
         let make = || Ok(OwnedDecoder::new(&self.model, self.threads)?);
         self.decoders.with(make, |decoder| {
@@ -50,6 +51,9 @@ impl Backend for Native {
 
 impl fmt::Debug for Native {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Native").field("model", &self.model).field("kind", &self.kind).finish()
+        f.debug_struct("Native")
+            .field("model", &self.model)
+            .field("synthesis", &self.synthesis)
+            .finish()
     }
 }
