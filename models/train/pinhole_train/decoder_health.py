@@ -12,6 +12,8 @@ DIVERGED = 2.0
 COMMON = 0.5
 # A hinge loss below this: the discriminator knows all, and its gradients no longer tell the decoder anything.
 BEATEN = 0.05
+# One above this knows nothing, 2 being that of a guess: the decoder fools it.
+FOOLED = 1.97
 # Share of detail (energy of what a 2x2 mean takes away) that drawn pictures may have of that in the originals.
 DETAIL = (0.05, 3.0)
 
@@ -54,6 +56,8 @@ class DecoderHealth:
         if "discriminator" in means:
             if means["discriminator"] < BEATEN:
                 found["beaten"] = f"the discriminator knows all (hinge loss {means['discriminator']:.3f}): it teaches nothing"
+            if means["discriminator"] > FOOLED:
+                found["fooled"] = f"the discriminator knows nothing (hinge loss {means['discriminator']:.3f}): it is no match"
             if not low < means["detail"] < high:
                 found["detail"] = f"the pictures have {means['detail']:.2f} of the originals' detail"
         new = [text for kind, text in found.items() if kind not in self.told]

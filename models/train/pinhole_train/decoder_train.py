@@ -7,6 +7,7 @@ choose them. Fidelity is weighted as in the codec's own stages, so that every ra
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import math
 import time
@@ -37,6 +38,18 @@ log = logging.getLogger("pinhole_train")
 LOW_RATE = 0.3
 # Bound on the weight that brings the adversarial gradient to its size.
 HEAVIEST = 1e4
+# Hinge losses of a discriminator that knows nothing, and of one whose word counts fully.
+IGNORANT, SURE = 2.0, 1.5
+
+
+def latent_space_of(codec: Codec) -> str:
+    """SHA-256 of the weights that give the streams their meaning: the entropy model's and the gains."""
+    digest = hashlib.sha256()
+    for name, value in sorted(codec.state_dict().items()):
+        if not name.startswith(("analyses.", "syntheses.")):
+            digest.update(name.encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class Pictures:
@@ -78,6 +91,7 @@ class DecoderTrainer:
         self.decoder = FloatDecoder(config.shape, self.base, self.codec.shape.latents)
         self.decoder.grow_from(self.codec.syntheses[config.synthesis])
         self.parents = {"codec": checkpoint.file_hash(Path(codec))}
+        self.latent_space = latent_space_of(self.codec)
         if config.start and state is None:
             self.decoder.load_state_dict(self._previous(config.start)["average"])
         self.decoder.to(self.device, memory_format=torch.channels_last)
@@ -91,8 +105,8 @@ class DecoderTrainer:
         self.average = Average(self.decoder, config.ema)
         self.health = DecoderHealth(config.batch)
         self.step, self.spent, self.begun = 0, 0.0, time.monotonic()
-        # Running magnitudes of the fidelity's and of the adversarial gradient on the picture.
-        self.balance = torch.zeros(2, device=self.device)
+        # Running magnitudes of the fidelity's and of the adversarial gradient on the picture, and the running hinge loss.
+        self.balance = torch.tensor([0.0, 0.0, IGNORANT], device=self.device)
         self.skipped = torch.zeros((), device=self.device)
         # How much of the adversarial gradient counts yet.
         self.weight = torch.zeros((), device=self.device)
@@ -125,7 +139,7 @@ class DecoderTrainer:
         if not path.is_file():
             raise FileNotFoundError(f"{self.config.name}: no checkpoint {start}, and none at {path}")
         state = checkpoint.load(path)
-        if state["parents"]["codec"] != self.parents["codec"]:
+        if state["latent_space"] != self.latent_space:
             raise ValueError(f"{path}: was trained on another latent space than this codec's")
         self.parents[start] = checkpoint.file_hash(path)
         return state
@@ -180,12 +194,13 @@ class DecoderTrainer:
             "config": dataclasses.asdict(self.config),
             "data_hash": self.data_hash,
             "parents": self.parents,
+            "latent_space": self.latent_space,
             "commit": code_commit(),
             "kmac_per_pixel": kmacs_per_pixel(self.decoder),
         }
 
     def _restore(self, state: dict) -> None:
-        if state["parents"]["codec"] != self.parents["codec"]:
+        if state["latent_space"] != self.latent_space:
             raise ValueError(f"{self.out}: was trained on another latent space than this codec's")
         self.step, self.spent, self.parents = state["step"], state["spent"], state["parents"]
         self.decoder.load_state_dict(state["model"])
@@ -308,13 +323,18 @@ class DecoderTrainer:
         return force, {"generator": far.detach().mean(), "matching": near.detach().mean()}
 
     def _balanced(self, gradient: torch.Tensor, force: torch.Tensor) -> torch.Tensor:
-        """The adversarial gradient at its share of the other's size, by running averages of both."""
+        """The adversarial gradient at its share of the other's size, by running averages of both.
+
+        A discriminator that cannot tell real from drawn counts for nothing: brought to full size, the gradient of one
+        that is beaten would teach the decoder noise that fools it.
+        """
         sizes = torch.stack([gradient.norm(), force.norm()])
         known = torch.isfinite(sizes).all() * 1.0
         kept = torch.where(self.balance[1] > 0, 0.98, 0.0) * known + (1 - known)
-        self.balance.copy_(kept * self.balance + (1 - kept) * torch.nan_to_num(sizes))
+        self.balance[:2].copy_(kept * self.balance[:2] + (1 - kept) * torch.nan_to_num(sizes))
         ratio = (self.balance[0] / self.balance[1].clamp(min=1e-20)).clamp(max=HEAVIEST)
-        return force * (self.config.adversarial * ratio)
+        trust = ((IGNORANT - self.balance[2]) / (IGNORANT - SURE)).clamp(0, 1)
+        return force * (self.config.adversarial * ratio * trust)
 
     def _train_opponent(self, shown, target, latents, means: dict) -> None:
         scores, _ = self._judge(torch.cat([target, shown]), torch.cat([latents, latents]))
@@ -323,6 +343,7 @@ class DecoderTrainer:
         self.opponent.zero_grad(set_to_none=True)
         loss.backward()
         means["discriminator"] = loss.detach()
+        self.balance[2].lerp_(torch.nan_to_num(loss.detach(), IGNORANT), 0.02)
         means["gradient_discriminator"] = self._advance(self.opponent, self.discriminator, 10.0)
 
     def _advance(self, optimiser: torch.optim.Optimizer, model: nn.Module, limit: float) -> torch.Tensor:

@@ -180,6 +180,7 @@ def test_what_goes_wrong_is_said(caplog):
     (complaint,) = health.complaints(good | {"common": 0.8})
     assert "mode collapse" in complaint
     assert "knows all" in health.complaints(good | {"discriminator": 0.01})[0]
+    assert "knows nothing" in health.complaints(good | {"discriminator": 1.999})[0]
     assert "diverging" in health.complaints(good | {"fidelity": 3.0})[0]
     assert "diverging" in DecoderHealth(8).complaints(good | {"fidelity": float("nan")})[0]
     assert "detail" in health.complaints(good | {"detail": 9.0})[0]
