@@ -18,6 +18,7 @@ from .data import Crops, find_pictures
 from .layers import round_for_stage
 from .lineage import code_commit
 from .onnx_graph import Graph
+from .reference import reference_statistics
 from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
 from .train import remap_gains
 
@@ -168,6 +169,7 @@ def export(
         "gain_knots": model.gains.log_gain.exp().tolist(),
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
+        "reference": reference_statistics(model, crops),
         "lineage": {
             "checkpoint": checkpoint.file_hash(path),
             "parent": state.get("parent", ""),

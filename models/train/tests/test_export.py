@@ -168,6 +168,19 @@ def test_the_description_is_complete(exported, model):
     assert set(told["metrics"]["kmac_per_pixel"]) == {"default", "standard", "lite"}
 
 
+def test_the_reference_says_what_pictures_look_like(exported):
+    told = json.loads((exported[1] / "codec.json").read_text())["reference"]
+    qualities = len(told["qualities"])
+    assert told["qualities"] == sorted(told["qualities"])
+    for key in ("mean", "variance", "bits"):
+        assert np.shape(told[key]) == (qualities, SHAPE.latents)
+    assert told["bpp"] == sorted(told["bpp"])
+    assert min(told["bpp_deviation"]) > 0
+    assert 0 <= min(told["escape_rate"]) <= max(told["escape_rate"]) < 0.01
+    # What the channels cost is nearly all that is spent.
+    assert 0.5 < np.sum(told["bits"], 1)[-1] / told["bpp"][-1] <= 1
+
+
 def test_hyper_tables_are_the_prior(exported, model):
     told = json.loads((exported[1] / "codec.json").read_text())
     with torch.no_grad():
