@@ -53,6 +53,14 @@ def run_evaluate(given: argparse.Namespace) -> None:
         print(json.dumps(row))
 
 
+def run_draw(given: argparse.Namespace) -> None:
+    from .draw import draw
+
+    decoders = {name: Path(path) if path else None for name, _, path in (pair.partition("=") for pair in given.decoders)}
+    for row in draw(given.codec, given.pictures, given.quality, decoders, given.out, given.analysis, given.limit):
+        print(json.dumps(row))
+
+
 def run_realism(given: argparse.Namespace) -> None:
     from .realism import realism
 
@@ -105,6 +113,14 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    drawer = stages.add_parser("draw", help="write pictures as decoders draw them")
+    drawer.add_argument("codec", type=Path, help="checkpoint of the codec")
+    drawer.add_argument("decoders", nargs="+", metavar="NAME[=CHECKPOINT]", help="a float decoder, or the codec's own by name")
+    drawer.add_argument("--pictures", required=True)
+    drawer.add_argument("--quality", type=float, default=0.02, help="0 to 1")
+    drawer.add_argument("--out", type=Path, required=True, help="each decoder gets a folder of its name in this one")
+    drawer.add_argument("--analysis", default="default")
+    drawer.add_argument("--limit", type=int, help="only so many of the pictures")
     real = stages.add_parser("realism", help="compare decoded pictures with originals as sets of patches")
     real.add_argument("originals", help="folder of pictures")
     real.add_argument("drawn", nargs="+", metavar="[NAME=]FOLDER", help="decoded pictures of the same names")
@@ -117,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
         "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
-        "evaluate": run_evaluate, "realism": run_realism,
+        "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
     }  # fmt: skip
     run[given.stage](given)
     return 0

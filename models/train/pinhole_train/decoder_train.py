@@ -139,7 +139,8 @@ class DecoderTrainer:
         if not path.is_file():
             raise FileNotFoundError(f"{self.config.name}: no checkpoint {start}, and none at {path}")
         state = checkpoint.load(path)
-        if state["latent_space"] != self.latent_space:
+        # Checkpoints from before latent spaces had a name are taken on trust.
+        if state.get("latent_space", self.latent_space) != self.latent_space:
             raise ValueError(f"{path}: was trained on another latent space than this codec's")
         self.parents[start] = checkpoint.file_hash(path)
         return state

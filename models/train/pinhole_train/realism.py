@@ -22,9 +22,12 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def kid(real: np.ndarray, drawn: np.ndarray, subsets: int = 50, size: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Kernel inception distance (Binkowski et al. 2018): mean and deviation over random subsets of unbiased MMD².
 
-    The deviation over subsets of so few pictures says less than that over other pictures would.
+    Subsets have at most half of the patches, or there would be but one. Their deviation says less than that over other
+    pictures would.
     """
-    size = min(size, len(real), len(drawn))
+    size = min(size, len(real) // 2, len(drawn) // 2)
+    if size < 2:
+        raise ValueError(f"{len(real)} and {len(drawn)} patches are too few to compare")
     random = np.random.Generator(np.random.PCG64(seed))
     estimates = []
     for _ in range(subsets):

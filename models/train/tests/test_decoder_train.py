@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +21,7 @@ from pinhole_train.train import Trainer
 
 TINY = FloatShape(low_hidden=16, bottlenecks=2, bottleneck=16, refinement=8)
 CPU = torch.device("cpu")
+CONFIGS = Path(__file__).parent.parent / "configs/decoders"
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_a_discriminator_can_learn_and_sees_the_latents():
     assert not torch.equal(judge(rough, latents)[0][0], judge(rough, -latents)[0][0])
 
 
-def test_what_goes_wrong_is_said(caplog):
+def test_what_goes_wrong_is_said():
     torch.manual_seed(0)
     target = torch.rand(8, 3, 32, 32) * 255
     pattern = 30 * torch.randn(1, 3, 32, 32)
@@ -184,3 +185,29 @@ def test_what_goes_wrong_is_said(caplog):
     assert "diverging" in health.complaints(good | {"fidelity": 3.0})[0]
     assert "diverging" in DecoderHealth(8).complaints(good | {"fidelity": float("nan")})[0]
     assert "detail" in health.complaints(good | {"detail": 9.0})[0]
+
+
+def test_shipped_configs_are_read():
+    configs = {name: DecoderConfig.read(CONFIGS / f"photo-{name}.toml") for name in ("hq", "gan", "student")}
+    assert not configs["hq"].adversarial
+    assert configs["gan"].start == configs["hq"].name
+    assert configs["student"].teacher == configs["gan"].name
+    # One reading of the pictures serves all of them.
+    assert len({(c.crop, c.shrinks) for c in configs.values()}) == 1
+
+
+def test_unknown_settings_are_refused(tmp_path):
+    (tmp_path / "typo.toml").write_text('name = "x"\nsteps = 1\nadverserial = 1.0\n')
+    with pytest.raises(ValueError, match="adverserial"):
+        DecoderConfig.read(tmp_path / "typo.toml")
+
+
+@torch.no_grad()
+def test_a_beaten_discriminator_counts_for_nothing(tmp_path, photos, codec):
+    trainer = DecoderTrainer(gan(), codec, Pictures(photos, gan(), CPU), tmp_path / "gan")
+    gradient, force = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
+    assert trainer._balanced(gradient, force).norm() == 0
+    trainer.balance[2] = 1.0
+    for scale in (1.0, 1e-3):
+        trainer.balance[:2] = 0
+        assert trainer._balanced(gradient, force * scale).norm().item() == pytest.approx(0.8 * gradient.norm().item(), rel=1e-3)

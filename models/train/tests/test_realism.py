@@ -22,6 +22,8 @@ def test_kid_is_zero_between_equals_and_grows_with_the_distance():
     near, far = kid(normal(600), normal(600, 0.5, seed=1), size=300)[0], kid(normal(600), normal(600, 1, seed=1), size=300)[0]
     assert abs(same) < 3 * deviation
     assert deviation < near < far
+    with pytest.raises(ValueError, match="too few"):
+        kid(normal(3), normal(3))
 
 
 def test_fid_is_that_of_normal_distributions():
