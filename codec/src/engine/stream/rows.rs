@@ -1,6 +1,5 @@
-//! The operations that only move or look up elements, on single rows.
+//! The operations that only move elements, on single rows.
 
-use crate::engine::op::Table;
 use crate::engine::{RowMut, RowRef};
 
 /// Row `dy` of blocks of side `b` into its share of a deeper row: `run` = b · channels elements at a time.
@@ -42,14 +41,5 @@ pub(super) fn concat(from: RowRef<'_>, c: usize, to: RowMut<'_>, channels: usize
         (RowRef::U8(f), RowMut::U8(t)) => go(f, c, t, channels, at),
         (RowRef::I16(f), RowMut::I16(t)) => go(f, c, t, channels, at),
         _ => {}
-    }
-}
-
-/// Looks up every element.
-pub(super) fn table(op: &Table<'_>, from: RowRef<'_>, to: RowMut<'_>) {
-    let (RowRef::I16(from), RowMut::U8(to)) = (from, to) else { return };
-    let last = op.table.len() as i32 - 1;
-    for (&x, out) in from.iter().zip(to) {
-        *out = op.table[(i32::from(x) - i32::from(op.lo)).clamp(0, last) as usize];
     }
 }

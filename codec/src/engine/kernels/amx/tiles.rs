@@ -83,8 +83,13 @@ impl Tiles {
     /// # Safety
     /// The processor has tiles and the process may use them.
     pub(super) unsafe fn new(rows: usize, step: usize) -> Self {
-        let mut shapes =
-            Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        let mut shapes = Shapes {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
         for tile in 0..8 {
             // 0 to 3 are sums, 4 inputs, 5 to 7 weights.
             let (tile_rows, bytes) = match tile {
