@@ -285,7 +285,7 @@ impl SymbolReader<'_> {
         let m = self.bundle.settings().latent_channels;
         let skip = self.bundle.settings().skip_below;
         let last = last_table(&self.bundle.latent_tables);
-        let (mean, scale) = (prediction.mean.as_slice(), prediction.scale.as_slice());
+        let scale = prediction.scale.as_slice();
         self.indices.resize(scale.len() + GROUP, 0);
         // One more, so that there is always a next symbol to look at.
         self.symbols.resize(scale.len() + 1, 0);
@@ -298,9 +298,40 @@ impl SymbolReader<'_> {
         }
         let tables = &self.bundle.latent_tables;
         rans.decode_run(tables, &self.indices[..coded], &mut self.symbols[..coded])?;
+        wide(Reconstructing {
+            symbols: &self.symbols,
+            prediction,
+            channels: m,
+            skip,
+            positions,
+            decoded,
+        });
+        Ok(())
+    }
+}
+
+/// Decoded latents of some positions from their symbols, in order.
+struct Reconstructing<'a, P> {
+    /// Those of the latents that are coded, and one more.
+    symbols: &'a [i32],
+    prediction: &'a Prediction,
+    channels: usize,
+    skip: u8,
+    positions: &'a mut P,
+    decoded: &'a mut [i16],
+}
+
+impl<P: Iterator<Item = usize>> Work for Reconstructing<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Reconstructing { symbols, prediction, channels: m, skip, positions, decoded } = self;
         let mut next = 0;
-        let predicted = mean.chunks_exact(m).zip(scale.chunks_exact(m));
-        for ((mean, scale), position) in predicted.zip(positions) {
+        let mean = prediction.mean.as_slice().chunks_exact(m);
+        for ((mean, scale), position) in
+            mean.zip(prediction.scale.as_slice().chunks_exact(m)).zip(positions)
+        {
             let out = &mut decoded[position * m..][..m];
             let groups = out.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
             for ((out, mean), scale) in groups {
@@ -308,15 +339,18 @@ impl SymbolReader<'_> {
                     out.copy_from_slice(mean);
                     continue;
                 }
-                for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
+                // First spread, one by one; then the arithmetic, side by side.
+                let mut spread = [0; GROUP];
+                for (to, &scale) in spread.iter_mut().zip(scale) {
                     let kept = scale >= skip;
-                    let symbol = self.symbols[next] * i32::from(kept);
+                    *to = if kept { symbols[next] } else { 0 };
                     next += usize::from(kept);
+                }
+                for ((out, &mean), symbol) in out.iter_mut().zip(mean).zip(spread) {
                     *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
                 }
             }
         }
-        Ok(())
     }
 }
 
