@@ -17,13 +17,28 @@ def run_train(given: argparse.Namespace) -> None:
     config = Config.read(given.config)
     if given.start:
         config = dataclasses.replace(config, start=given.start)
-    Trainer(config, given.data, given.out, given.device, given.tracking).run()
+    Trainer(config, given.data, given.out, given.device, given.tracking, given.seconds).run()
+
+
+def run_decoder(given: argparse.Namespace) -> None:
+    from .decoder_config import DecoderConfig
+    from .decoder_train import train_decoders
+
+    configs = [DecoderConfig.read(path) for path in given.configs]
+    train_decoders(configs, given.codec, given.data, given.out, given.device, given.tracking, given.seconds)
 
 
 def run_export(given: argparse.Namespace) -> None:
     from .export import export
 
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
+
+
+def run_export_decoder(given: argparse.Namespace) -> None:
+    from .float_export import export_decoder
+
+    for path in given.checkpoints:
+        print(export_decoder(path, given.out))
 
 
 def run_evaluate(given: argparse.Namespace) -> None:
@@ -34,7 +49,19 @@ def run_evaluate(given: argparse.Namespace) -> None:
     model, _, _ = load_codec(given.checkpoint, as_float=given.as_float)
     if given.tables:
         model.coder = read_tables(given.tables)
-    for row in evaluate(model, given.pictures, given.qualities):
+    for row in evaluate(model, given.pictures, given.qualities, given.limit, given.analysis, given.synthesis):
+        print(json.dumps(row))
+
+
+def run_realism(given: argparse.Namespace) -> None:
+    from .realism import realism
+
+    drawn = {}
+    for pair in given.drawn:
+        name, _, folder = pair.rpartition("=")
+        drawn[name or Path(folder).name] = folder
+    rows = realism(given.originals, drawn, given.training, given.patch, given.stride, given.training_patches, given.out)
+    for row in rows:
         print(json.dumps(row))
 
 
@@ -48,6 +75,15 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
     train.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
+    train.add_argument("--seconds", type=float, default=0, help="let the schedule follow the clock, for so long, not the steps")
+    decoder = stages.add_parser("decoder", help="run or resume stages of float decoders, one after the other")
+    decoder.add_argument("configs", type=Path, nargs="+")
+    decoder.add_argument("--codec", type=Path, required=True, help="checkpoint of the quantised codec that they decode")
+    decoder.add_argument("--data", nargs="+", required=True, help="folders of pictures")
+    decoder.add_argument("--out", type=Path, required=True, help="each stage gets a folder of its name in this one")
+    decoder.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    decoder.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
+    decoder.add_argument("--seconds", type=float, nargs="+", help="let each stage's schedule follow the clock, for so long")
     export = stages.add_parser("export", help="write the ONNX graphs and codec.json of a quantised checkpoint")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--data", nargs="+", required=True, help="folders of pictures to fit the symbol tables to")
@@ -57,16 +93,33 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    float_export = stages.add_parser("export-decoder", help="write the ONNX graphs of float decoders")
+    float_export.add_argument("checkpoints", type=Path, nargs="+", help="decoder.ckpt of each stage")
+    float_export.add_argument("--out", type=Path, required=True)
     evaluate = stages.add_parser("evaluate", help="estimate rate and distortion over a folder of pictures")
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("--pictures", required=True)
+    evaluate.add_argument("--limit", type=int, help="only so many of the pictures")
+    evaluate.add_argument("--analysis", help="which one; otherwise the first")
+    evaluate.add_argument("--synthesis", help="likewise")
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    real = stages.add_parser("realism", help="compare decoded pictures with originals as sets of patches")
+    real.add_argument("originals", help="folder of pictures")
+    real.add_argument("drawn", nargs="+", metavar="[NAME=]FOLDER", help="decoded pictures of the same names")
+    real.add_argument("--training", nargs="+", default=[], help="folders of training pictures: look for memorised patches")
+    real.add_argument("--training-patches", type=int, default=4000, help="how many of their patches to look at")
+    real.add_argument("--patch", type=int, default=128, help="side of a patch, pixels")
+    real.add_argument("--stride", type=int, default=64)
+    real.add_argument("--out", type=Path, help="folder for realism.json and sheets of nearest training patches")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": run_train, "export": run_export, "evaluate": run_evaluate}[given.stage]
-    run(given)
+    run = {
+        "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
+        "evaluate": run_evaluate, "realism": run_realism,
+    }  # fmt: skip
+    run[given.stage](given)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from .config import Config, Shape
+from .config import AnalysisShape, Config, Shape, SynthesisShape
 
 MAGIC = b"PINCKPT1"
 
@@ -44,5 +44,5 @@ def load(path: Path) -> dict:
     if hashlib.sha256(content[head:]).digest() != content[len(MAGIC) : head]:
         raise ValueError(f"{path}: damaged checkpoint (its hash does not match)")
     # Tensors, plain values and the configuration: a checkpoint from elsewhere cannot run code.
-    with torch.serialization.safe_globals([Config, Shape]):
+    with torch.serialization.safe_globals([AnalysisShape, Config, Shape, SynthesisShape]):
         return torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .bases import haar_step, patch_transform
-from .config import Shape
+from .config import AnalysisShape, Shape, SynthesisShape
 from .layers import Depthwise, Grid, Pointwise, ResidualBlock, depth_to_space, round_ste, space_to_depth
 from .rate import LogisticMixture, gaussian_bits
 
@@ -46,16 +46,16 @@ class Compress(nn.Module):
 class Analysis(nn.Module):
     """Picture (n, 3, H, W) in [-2, 2) to latents (n, M, H/16, W/16)."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: AnalysisShape, latents: int):
         super().__init__()
-        latents, width = shape.latents, shape.analysis_width
+        width = shape.width
         matrix, labels = patch_transform()
         self.patches = Pointwise(192, width, Grid("int16", TRUNK_STEP), precise=True)
-        self.blocks = nn.Sequential(
-            *[ResidualBlock(width, shape.analysis_hidden, TRUNK_STEP) for _ in range(shape.analysis_blocks)]
-        )
+        self.blocks = nn.Sequential(*[ResidualBlock(width, shape.hidden, TRUNK_STEP) for _ in range(shape.blocks)])
         self.down = Pointwise(4 * width, latents, Grid("int16", LATENT_STEP), precise=True)
-        self.last = ResidualBlock(latents, shape.latent_hidden or latents, LATENT_STEP)
+        self.low = nn.Sequential(
+            *[ResidualBlock(latents, shape.low_hidden, LATENT_STEP) for _ in range(shape.low_blocks)]
+        )
         with torch.no_grad():
             self.patches.weight.copy_(torch.tensor(matrix[:width, :, None, None]))
             step = haar_step(labels, latents).reshape(latents, 4, 192)[:, :, :width]
@@ -63,23 +63,21 @@ class Analysis(nn.Module):
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         trunk = self.blocks(self.patches(space_to_depth(picture, 8)))
-        return self.last(self.down(space_to_depth(trunk, 2)))
+        return self.low(self.down(space_to_depth(trunk, 2)))
 
 
 class Synthesis(nn.Module):
     """Latents (n, M, h, w) to picture (n, 3, 16h, 16w)."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: SynthesisShape, latents: int):
         super().__init__()
-        latents, width = shape.latents, shape.synthesis_width
+        width = shape.width
         matrix, labels = patch_transform()
         self.low = nn.Sequential(
-            *[ResidualBlock(latents, shape.synthesis_low_hidden or latents, LATENT_STEP) for _ in range(shape.synthesis_low_blocks)]
+            *[ResidualBlock(latents, shape.low_hidden, LATENT_STEP) for _ in range(shape.low_blocks)]
         )
         self.up = Pointwise(latents, 4 * width, Grid("int16", TRUNK_STEP), precise=True)
-        self.blocks = nn.Sequential(
-            *[ResidualBlock(width, shape.synthesis_hidden, TRUNK_STEP) for _ in range(shape.synthesis_blocks)]
-        )
+        self.blocks = nn.Sequential(*[ResidualBlock(width, shape.hidden, TRUNK_STEP) for _ in range(shape.blocks)])
         self.patches = Pointwise(width, 192, Grid("int8", 1 / PIXEL_UNIT), precise=True)
         with torch.no_grad():
             self.patches.weight.copy_(torch.tensor(matrix.T[:, :width, None, None]))
@@ -188,15 +186,14 @@ def uncheckerboard(packed: torch.Tensor, parity: int) -> torch.Tensor:
 
 
 class Codec(nn.Module):
-    """Everything that is trained in the rate-distortion stage."""
+    """Everything that is trained in the rate-distortion stage: an entropy model, and transforms by name around it."""
 
     def __init__(self, shape: Shape, lambda_range: tuple[float, float]):
         super().__init__()
         self.shape = shape
-        m, f, z = shape.latents, shape.entropy_width, shape.hyper_latents
-        w = shape.hyper_width or f
-        self.analysis = Analysis(shape)
-        self.synthesis = Synthesis(shape)
+        m, f, z, w = shape.latents, shape.entropy_width, shape.hyper_latents, shape.hyper_width
+        self.analyses = nn.ModuleDict({name: Analysis(part, m) for name, part in shape.analyses.items()})
+        self.syntheses = nn.ModuleDict({name: Synthesis(part, m) for name, part in shape.syntheses.items()})
         self.hyper_analysis = HyperAnalysis(m, w, z)
         # The second predictor reads both side by side: one grid, so that its int8 weights fit both.
         features = Grid("int8")
@@ -212,15 +209,16 @@ class Codec(nn.Module):
         # A `tables.SymbolCoder` to round and price latents as an encoder does; without one, to the nearest.
         self.coder = None
 
-    def forward(self, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Reconstruction and rates of a batch.
-
-        picture: (n, 3, H, W) uint8, H and W multiples of 64; quality: (n,) in [0, 1].
-        Returns `picture` (grey levels, 0..255, not clamped in training), `bits_y` (n, M), `bits_z` (n, Z).
-        """
+    def analyse(self, picture: torch.Tensor, split: dict[str, int]) -> torch.Tensor:
+        """Latents of pictures, the first of which go through the first analysis of `split`, and so on."""
         x = (picture.float() - 128) / PIXEL_UNIT
+        parts = x.contiguous(memory_format=torch.channels_last).split(list(split.values()))
+        return torch.cat([self.analyses[name](part).float() for name, part in zip(split, parts, strict=True)])
+
+    def code(self, latents: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Through the entropy model: `decoded` latents as a decoder has them, `symbols`, `bits_y` (n, M), `bits_z` (n, Z)."""
         gain = self.gains(quality)
-        v = self.symbol_grid(self.analysis(x.contiguous(memory_format=torch.channels_last)).float() * gain)
+        v = self.symbol_grid(latents * gain)
         z = self.hyper_analysis(v).float()
         bits_z = self.prior.bits(self._noisy(z))
         h = self.hyper_synthesis(round_ste(z))
@@ -234,10 +232,25 @@ class Codec(nn.Module):
         mean1, index1 = self.second(torch.cat([checkerboard(h, 1), checkerboard(c, 1).to(h.dtype)], 1))
         decoded1, bits1 = self._code(checkerboard(v, 1), mean1, index1)
 
-        decoded = anchors + uncheckerboard(decoded1, 1)
-        out = self.synthesis(self.latent_grid(decoded / gain))
+        symbols = anchors + uncheckerboard(decoded1, 1)
         bits_y = sum(sum(half) for half in (bits0.chunk(2), bits1.chunk(2)))
-        return {"picture": out.float() * PIXEL_UNIT + 128, "bits_y": bits_y, "bits_z": bits_z, "latents": decoded}
+        return {"decoded": self.latent_grid(symbols / gain), "symbols": symbols, "bits_y": bits_y, "bits_z": bits_z}
+
+    def draw(self, latents: torch.Tensor, synthesis: str) -> torch.Tensor:
+        """The picture of decoded latents in grey levels (0..255, not clamped in training)."""
+        return self.syntheses[synthesis](latents).float() * PIXEL_UNIT + 128
+
+    def forward(
+        self, picture: torch.Tensor, quality: torch.Tensor, analysis: str | None = None, synthesis: str | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Reconstruction and rates of a batch through one pair of transforms (by default the first of each).
+
+        picture: (n, 3, H, W) uint8, H and W multiples of 64; quality: (n,) in [0, 1].
+        Returns `picture` (grey levels), and what `code` does.
+        """
+        analysis = analysis or next(iter(self.shape.analyses))
+        coded = self.code(self.analyse(picture, {analysis: len(picture)}), quality)
+        return coded | {"picture": self.draw(coded["decoded"], synthesis or next(iter(self.shape.syntheses)))}
 
     def _noisy(self, x: torch.Tensor) -> torch.Tensor:
         return x + torch.rand_like(x) - 0.5 if self.training else torch.round(x)
@@ -252,22 +265,22 @@ class Codec(nn.Module):
         return round_ste(residual) + mean, bits.sum((2, 3))
 
 
-def kmacs_per_pixel(shape: Shape) -> tuple[float, float]:
-    """Thousand multiply-accumulates per pixel of encoding and of decoding (entropy model included)."""
-    m, f, z, p = shape.latents, shape.entropy_width, shape.hyper_latents, shape.parameter_width
-    w = shape.hyper_width or f
+def kmacs_per_pixel(shape: Shape) -> dict[str, float]:
+    """Thousand multiply-accumulates per pixel of encoding or decoding (entropy model included) with each transform."""
+    m, f, z, p, w = shape.latents, shape.entropy_width, shape.hyper_latents, shape.parameter_width, shape.hyper_width
     block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
-    ends = lambda width: 192 * width / 64 + 4 * width * m / 256  # noqa: E731
-    width = shape.analysis_width
-    analysis = ends(width) + shape.analysis_blocks * block(width, shape.analysis_hidden, 64)
-    analysis += block(m, shape.latent_hidden or m, 256)
-    width = shape.synthesis_width
-    synthesis = ends(width) + shape.synthesis_blocks * block(width, shape.synthesis_hidden, 64)
-    synthesis += shape.synthesis_low_blocks * block(m, shape.synthesis_low_hidden or m, 256)
     hyper_analysis = m * w / 256 + 4 * w * w / 1024 + 4 * w * z / 4096
     shared = z * 4 * w / 4096 + 4 * w * f / 1024 + 9 * w / 1024 + 9 * f / 256
     shared += (f * p + 2 * p * m) / 512 + (m * f + 25 * f) / 256 + (2 * f * p + 2 * p * m) / 512
-    return (analysis + hyper_analysis + shared) / 1000, (synthesis + shared) / 1000
+
+    def transform(part: AnalysisShape | SynthesisShape) -> float:
+        ends = 192 * part.width / 64 + 4 * part.width * m / 256
+        blocks = part.blocks * block(part.width, part.hidden, 64) + part.low_blocks * block(m, part.low_hidden, 256)
+        return ends + blocks + shared
+
+    totals = {name: transform(part) + hyper_analysis for name, part in shape.analyses.items()}
+    totals |= {name: transform(part) for name, part in shape.syntheses.items()}
+    return {name: total / 1000 for name, total in totals.items()}
 
 
 def parameter_count(model: nn.Module) -> int:

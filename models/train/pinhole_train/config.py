@@ -9,28 +9,43 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Widths of the networks. See docs/models.md for what each costs and buys."""
+class AnalysisShape:
+    """Widths of one analysis transform. See docs/models.md for what each costs and buys."""
 
-    latents: int = 320
-    # Hidden units of the analysis block at 1/16; 0: as many as latents.
-    latent_hidden: int = 0
+    # Channels at 1/8, at most 192, which keep every coefficient of a patch; fewer, the lowest.
+    width: int = 192
+    blocks: int = 3
+    hidden: int = 192
+    # Blocks at 1/16, and their hidden units.
+    low_blocks: int = 1
+    low_hidden: int = 192
+
+
+@dataclass(frozen=True)
+class SynthesisShape:
+    """Widths of one synthesis transform, as those of the analysis."""
+
+    width: int = 192
+    blocks: int = 4
+    hidden: int = 256
+    low_blocks: int = 1
+    low_hidden: int = 256
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of the networks: one latent space, transforms by name around it."""
+
+    latents: int = 288
     hyper_latents: int = 64
-    # Width inside the hyper-transforms; 0: as `entropy_width`.
-    hyper_width: int = 0
-    entropy_width: int = 192
-    parameter_width: int = 256
-    # Channels of the transforms at 1/8, at most 192, which keep every coefficient of a patch; fewer, the lowest.
-    analysis_width: int = 192
-    synthesis_width: int = 192
-    analysis_hidden: int = 192
-    analysis_blocks: int = 3
-    # Blocks of the synthesis at 1/16, and their hidden units (0: as many as latents).
-    synthesis_low_blocks: int = 1
-    synthesis_low_hidden: int = 0
-    synthesis_hidden: int = 256
-    synthesis_blocks: int = 4
+    # Width inside the hyper-transforms.
+    hyper_width: int = 96
+    entropy_width: int = 128
+    parameter_width: int = 144
     gain_knots: int = 7
+    analyses: dict[str, AnalysisShape] = field(default_factory=lambda: {"default": AnalysisShape()})
+    # The first one shapes the latents; the others learn to draw them as they are.
+    syntheses: dict[str, SynthesisShape] = field(default_factory=lambda: {"standard": SynthesisShape()})
 
 
 @dataclass(frozen=True)
@@ -47,17 +62,23 @@ class Config:
     basis_rate: float = 0.2
     warmup: int = 200
     final_rate: float = 0.02
-    lambda_range: tuple[float, float] = (6e-4, 0.4)
+    lambda_range: tuple[float, float] = (2e-4, 0.4)
     # How much more often qualities in the middle are drawn than those at the ends: 0 (alike) to below 1.
     focus: float = 0.0
     start: str = ""
+    # Round weights and activations as the engine does, after this share of the steps without.
     quantise: bool = False
-    # What is trained: "all", or one transform ("analysis", "synthesis") with everything else as it stands.
-    train: str = "all"
+    float_share: float = 0.0
+    # Parts of the codec to train with everything else as it stands ("analyses.fast"); none: all of it.
+    train: tuple[str, ...] = ()
+    # Pictures of a batch that go through each analysis; empty: all through the first.
+    split: dict[str, int] = field(default_factory=dict)
     perceptual: float = 0.0
     mse_share: float = 1.0
     border: float = 0.0
     ema: float = 0.999
+    # Fuse the loss's many small operations, on a GPU.
+    compile: bool = False
     checkpoint_every: int = 500
     log_every: int = 50
     shape: Shape = field(default_factory=Shape)
@@ -66,14 +87,22 @@ class Config:
     def read(path: Path) -> Config:
         """Parse a TOML file; unknown keys are an error, so that a typo cannot pass for a setting."""
         values = tomllib.loads(Path(path).read_text())
-        shape = Shape(**_checked(Shape, values.pop("shape", {}), path))
+        shape = _checked(Shape, values.pop("shape", {}), path)
+        for key, kind in (("analyses", AnalysisShape), ("syntheses", SynthesisShape)):
+            if key in shape:
+                shape[key] = {name: kind(**_checked(kind, part, path)) for name, part in shape[key].items()}
         values = _checked(Config, values, path)
-        for key in ("shrinks", "lambda_range"):
+        for key in ("shrinks", "lambda_range", "train"):
             if key in values:
                 values[key] = tuple(values[key])
-        if values.get("train", "all") not in ("all", "analysis", "synthesis"):
-            raise ValueError(f"{path}: train = {values['train']!r} is none of all, analysis, synthesis")
-        return Config(shape=shape, **values)
+        config = Config(shape=Shape(**shape), **values)
+        if config.split and (sum(config.split.values()) != config.batch or set(config.split) - set(config.shape.analyses)):
+            raise ValueError(f"{path}: split {config.split} does not divide a batch of {config.batch} among the analyses")
+        for part in config.train:
+            kind, _, name = part.partition(".")
+            if name not in getattr(config.shape, kind if kind in ("analyses", "syntheses") else "analyses") or kind not in ("analyses", "syntheses"):
+                raise ValueError(f"{path}: train = {part!r} is no transform of the shape")
+        return config
 
 
 def _checked(kind: type, values: dict, path: Path) -> dict:

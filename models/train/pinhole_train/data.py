@@ -54,7 +54,7 @@ class Crops:
 
     def __init__(self, paths: list[Path], size: int, shrinks: tuple[float, ...], seed: int):
         self.size = size
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor() as pool:
             loaded = pool.map(lambda p: _load(p, shrinks, size), paths)
             self.pictures = [version for versions in loaded for version in versions]
         if not self.pictures:
@@ -64,17 +64,24 @@ class Crops:
         self.weights = np.sqrt(area) / np.sqrt(area).sum()
         self.random = np.random.Generator(np.random.PCG64(seed))
 
+    def _draw(self, count: int) -> list[tuple[int, int, int, bool, bool]]:
+        """Picture, top, left, mirrored and turned of each of `count` crops."""
+        drawn = []
+        for index in self.random.choice(len(self.pictures), count, p=self.weights):
+            height, width = self.pictures[index].shape[:2]
+            top = self.random.integers(height - self.size + 1)
+            left = self.random.integers(width - self.size + 1)
+            drawn.append((index, top, left, self.random.random() < 0.5, self.random.random() < 0.25))
+        return drawn
+
     def batch(self, count: int) -> torch.Tensor:
         """`count` crops as uint8, shape (count, 3, size, size), channels last in memory."""
         out = np.empty((count, self.size, self.size, 3), dtype=np.uint8)
-        for slot, index in enumerate(self.random.choice(len(self.pictures), count, p=self.weights)):
-            picture = self.pictures[index]
-            top = self.random.integers(picture.shape[0] - self.size + 1)
-            left = self.random.integers(picture.shape[1] - self.size + 1)
-            crop = picture[top : top + self.size, left : left + self.size]
-            if self.random.random() < 0.5:
+        for slot, (index, top, left, mirrored, turned) in enumerate(self._draw(count)):
+            crop = self.pictures[index][top : top + self.size, left : left + self.size]
+            if mirrored:
                 crop = crop[:, ::-1]
-            if self.random.random() < 0.25:
+            if turned:
                 crop = crop.transpose(1, 0, 2)
             out[slot] = crop
         return torch.from_numpy(out).permute(0, 3, 1, 2)
@@ -95,3 +102,29 @@ class Crops:
     def restore(self, state: dict) -> None:
         """Continue the sequence of crops where `state` was taken."""
         self.random.bit_generator.state = state
+
+
+class DeviceCrops(Crops):
+    """The same crops, cut on an accelerator that holds all the pictures: its processor would be the bottleneck."""
+
+    def __init__(self, paths: list[Path], size: int, shrinks: tuple[float, ...], seed: int, device: torch.device):
+        super().__init__(paths, size, shrinks, seed)
+        self.device = device
+        self.pixels = torch.from_numpy(np.concatenate([p.reshape(-1) for p in self.pictures])).to(device)
+        ends = np.cumsum([p.size for p in self.pictures])
+        self.starts = np.concatenate([[0], ends[:-1]])
+
+    def batch(self, count: int) -> torch.Tensor:
+        """As `Crops.batch`, on the device."""
+        # Of each crop: where its first sample lies, and how far on the next row and column are.
+        places = np.empty((3, count), dtype=np.int64)
+        for slot, (index, top, left, mirrored, turned) in enumerate(self._draw(count)):
+            row, column = self.pictures[index].shape[1] * 3, 3
+            start = self.starts[index] + top * row + left * column
+            if mirrored:
+                start, column = start + (self.size - 1) * column, -column
+            places[:, slot] = (start, column, row) if turned else (start, row, column)
+        start, down, right = torch.from_numpy(places).to(self.device, non_blocking=True)[:, :, None, None, None]
+        along = torch.arange(self.size, device=self.device)
+        at = start + down * along[:, None, None] + right * along[:, None] + torch.arange(3, device=self.device)
+        return self.pixels[at].permute(0, 3, 1, 2)

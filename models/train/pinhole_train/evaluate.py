@@ -22,7 +22,10 @@ def load_picture(path: Path) -> torch.Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: Codec, folder: str, qualities: list[float], limit: int | None = None) -> list[dict]:
+def evaluate(
+    model: Codec, folder: str, qualities: list[float], limit: int | None = None,
+    analysis: str | None = None, synthesis: str | None = None,
+) -> list[dict]:
     """One row per quality: mean bpp, PSNR (dB, RGB) and SSIMULACRA2 (approximate) over the pictures of a folder."""
     rows = [{"quality": q, "bpp": 0.0, "psnr": 0.0, "ssimulacra2": 0.0} for q in qualities]
     paths = find_pictures([folder])[:limit]
@@ -31,7 +34,7 @@ def evaluate(model: Codec, folder: str, qualities: list[float], limit: int | Non
         height, width = picture.shape[2:]
         padded = F.pad(picture.float(), (0, -width % 64, 0, -height % 64), mode="replicate").byte()
         for row in rows:
-            out = model(padded, torch.tensor([row["quality"]]))
+            out = model(padded, torch.tensor([row["quality"]]), analysis, synthesis)
             shown = out["picture"][:, :, :height, :width].round().clamp(0, 255)
             mse = (shown - picture.float()).square().mean().item()
             bits = out["bits_y"].sum() + out["bits_z"].sum()

@@ -18,6 +18,7 @@ from .data import Crops, find_pictures
 from .layers import round_for_stage
 from .lineage import code_commit
 from .onnx_graph import Graph
+from .reference import reference_statistics
 from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
 from .train import remap_gains
 
@@ -41,18 +42,25 @@ def _picture_in(g: Graph) -> str:
     return g.dequantise(g.input("picture", 3, TensorProto.UINT8), 1 / PIXEL_UNIT, 128)
 
 
-def analysis(model: Codec) -> Graph:
-    g, net = Graph("analysis"), model.analysis
+def graph_name(kind: str, name: str) -> str:
+    """`analysis` for the default, `analysis_fast` for another; likewise syntheses, whose default is `standard`."""
+    return kind if name in ("default", "standard") else f"{kind}_{name}"
+
+
+def analysis(model: Codec, name: str) -> Graph:
+    g, net = Graph(graph_name("analysis", name)), model.analyses[name]
     x = g.pointwise(_picture_in(g), net.patches, block=8)
     for block in net.blocks:
         x = g.block(x, block)
-    x = g.block(g.pointwise(x, net.down, block=2), net.last)
+    x = g.pointwise(x, net.down, block=2)
+    for block in net.low:
+        x = g.block(x, block)
     g.output("latents", x, model.shape.latents)
     return g
 
 
-def synthesis(model: Codec) -> Graph:
-    g, net = Graph("synthesis"), model.synthesis
+def synthesis(model: Codec, name: str) -> Graph:
+    g, net = Graph(graph_name("synthesis", name)), model.syntheses[name]
     x = g.input("latents", model.shape.latents)
     for block in net.low:
         x = g.block(x, block)
@@ -144,13 +152,14 @@ def export(
     if not config.quantise:
         raise ValueError(f"{path}: not a quantisation-aware checkpoint; run the quantised stage first")
     out.mkdir(parents=True, exist_ok=True)
-    graphs = [analysis(model), synthesis(model), hyper_analysis(model), hyper_synthesis(model), context(model)]
+    graphs = [analysis(model, name) for name in config.shape.analyses]
+    graphs += [synthesis(model, name) for name in config.shape.syntheses]
+    graphs += [hyper_analysis(model), hyper_synthesis(model), context(model)]
     graphs += [parameters(model, "first"), parameters(model, "second")]
     for graph in graphs:
         onnx.save(graph.model(), str(out / f"{graph.name}.onnx"))
     crops = Crops(find_pictures(data), config.crop, config.shrinks, seed=config.seed)
     latent_tables = [{"min": -(len(t) // 2), "pmf": t.tolist()} for t in fit_tables(model, crops)]
-    encode, decode = kmacs_per_pixel(config.shape)
     description = {
         "name": name,
         "version": version,
@@ -160,6 +169,7 @@ def export(
         "gain_knots": model.gains.log_gain.exp().tolist(),
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
+        "reference": reference_statistics(model, crops),
         "lineage": {
             "checkpoint": checkpoint.file_hash(path),
             "parent": state.get("parent", ""),
@@ -171,6 +181,6 @@ def export(
             # Folders are of no use to others.
             "config": json.loads(json.dumps(dataclasses.asdict(config) | {"start": Path(config.start).name})),
         },
-        "metrics": {"encode_kmac_per_pixel": round(encode, 2), "decode_kmac_per_pixel": round(decode, 2)},
+        "metrics": {"kmac_per_pixel": {name: round(cost, 2) for name, cost in kmacs_per_pixel(config.shape).items()}},
     }
     (out / "codec.json").write_text(json.dumps(description))

@@ -10,6 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .rounding import (
+    quantise,
+    quantise_backward,
+    quantise_backward_cuda,
+    quantise_cuda,
+    quantise_weight,
+    quantise_weight_cuda,
+    weight_steps,
+)
+
 WEIGHT_MAX = 127
 
 
@@ -36,22 +46,36 @@ class LowerBound(torch.autograd.Function):
 class Quantise(torch.autograd.Function):
     """Round to `step * q`, q in low..high, with the gradient of the identity inside that range and none outside.
 
-    One operation instead of six: on a CPU a third of a quantised step's time went into their passes over memory.
+    `low` None: the input is bounded below already and must not be clamped again; at the bound, clamp has no gradient.
+    The step's gradient is that of learned step sizes (Esser et al. 2020, eq. 3), scaled as there.
     """
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, step: torch.Tensor, low: int | None, high: int) -> torch.Tensor:
         ctx.save_for_backward(x, step)
         ctx.low, ctx.high = low, high
-        return (x / step).round_().clamp_(low, high).mul_(step)
+        return (quantise_cuda if x.is_cuda else quantise)(x, step, low, high)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
         x, step = ctx.saved_tensors
-        outside = x > (ctx.high + 0.5) * step
-        if ctx.low is not None:
-            outside |= x < (ctx.low - 0.5) * step
-        return gradient.masked_fill(outside, 0), None, None, None
+        backward = quantise_backward_cuda if x.is_cuda else quantise_backward
+        inside, for_step = backward(gradient, x, step, ctx.low, ctx.high)
+        if not ctx.needs_input_grad[1]:
+            return inside, None, None, None
+        return inside, for_step / (x.numel() * ctx.high) ** 0.5, None, None
+
+
+class QuantiseWeight(torch.autograd.Function):
+    """Round each output channel to 255 integers that span its largest magnitude; the gradient passes as it is."""
+
+    @staticmethod
+    def forward(ctx, weight: torch.Tensor) -> torch.Tensor:
+        return (quantise_weight_cuda if weight.is_cuda else quantise_weight)(weight, WEIGHT_MAX)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        return gradient
 
 
 class Grid(nn.Module):
@@ -59,7 +83,8 @@ class Grid(nn.Module):
 
     kinds: `relu8` (0..255, zero point 0), `int8` (0..255, zero point 128), `int16` (-32768..32767), `index` (0..63, the
     scale tables, bounded in float training too).
-    A fixed `step` belongs to tensors whose unit is part of the format; otherwise it follows the largest magnitude seen.
+    A fixed step belongs to tensors whose unit is part of the format. The others start at the largest magnitude seen
+    while `observing` and are then learned with the weights.
     """
 
     KINDS = {"relu8": (0, 255, 0), "int8": (0, 255, 128), "int16": (-32768, 32767, 0), "index": (0, 63, 0)}
@@ -71,32 +96,39 @@ class Grid(nn.Module):
         self.fixed = step is not None
         self.enabled = False
         self.observing = False
-        self.register_buffer("step", torch.tensor(step if step is not None else 1.0))
-        self.register_buffer("seen", torch.tensor(0.0))
+        if self.fixed:
+            self.register_buffer("fixed_step", torch.tensor(step))
+        else:
+            self.log_step = nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def step(self) -> torch.Tensor:
+        """What one integer stands for."""
+        return self.fixed_step if self.fixed else self.log_step.exp()
 
     @property
     def span(self) -> int:
         return self.hi - self.zero
 
+    @torch.no_grad()
     def _observe(self, x: torch.Tensor) -> None:
         # The maximum of a sample is a high quantile of the whole: one outlier must not coarsen the tensor.
         sample = x.detach().flatten()
-        top = sample[:: max(1, sample.numel() // 65536)].abs().amax().float()
-        self.seen.copy_(top if self.seen == 0 else torch.maximum(self.seen * 0.98 + top * 0.02, top * 0.5))
-        # A new tensor: a graph under construction may still hold the old one.
-        self.step = self.seen.clamp(min=1e-4) / self.span
+        top = (sample[:: max(1, sample.numel() // 65536)].abs().amax().float().clamp(min=1e-4) / self.span).log()
+        first = self.log_step == 0
+        self.log_step.copy_(torch.where(first, top, self.log_step * 0.9 + top * 0.1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.kind == "relu8":
             x = F.relu(x)
         elif self.kind == "index":
             x = LowerBound.apply(x.float(), 0.0).clamp(max=self.hi)
-        if self.observing and self.training and not self.fixed:
+        if self.observing and not self.fixed:
             self._observe(x)
         if not self.enabled:
             return x
-        x = x.float()
-        # What is bounded below already must not be clamped again: at the bound, clamp has no gradient.
+        # 256 values are exact enough in bfloat16.
+        x = x if self.kind in ("relu8", "int8") else x.float()
         low = None if self.kind in ("relu8", "index") else self.lo - self.zero
         return Quantise.apply(x, self.step, low, self.hi - self.zero)
 
@@ -114,13 +146,10 @@ class QuantisedConv(nn.Module):
 
     def weight_scale(self) -> torch.Tensor:
         """Step of each output channel's int8 weights, shape (out,)."""
-        return self.weight.detach().abs().flatten(1).amax(1).clamp(min=1e-8) / WEIGHT_MAX
+        return weight_steps(self.weight.detach(), WEIGHT_MAX)
 
     def used_weight(self) -> torch.Tensor:
-        if not self.quantise_weights:
-            return self.weight
-        scale = self.weight_scale().view(-1, *[1] * (self.weight.dim() - 1))
-        return Quantise.apply(self.weight, scale, -WEIGHT_MAX, WEIGHT_MAX)
+        return QuantiseWeight.apply(self.weight) if self.quantise_weights else self.weight
 
     def convolve(self, x: torch.Tensor, **how) -> torch.Tensor:
         weight = self.used_weight()
@@ -207,14 +236,14 @@ def enable_quantisation(model: nn.Module, on: bool = True) -> None:
             module.quantise_weights = on
 
 
-def round_for_stage(model: nn.Module, trained: str, quantise: bool) -> None:
-    """Rounding as a stage has it that trains `trained` ("all", or a part whose surroundings stand still).
+def round_for_stage(model: nn.Module, trained: tuple[str, ...], quantise: bool) -> None:
+    """Rounding as a stage has it that trains the parts `trained` (none: all, or those with everything else as it stands).
 
-    What stands still is what ships: rounded, whether the part itself is or not yet.
+    What stands still is what ships: rounded, whether the parts themselves are or not yet.
     """
-    enable_quantisation(model, quantise or trained != "all")
-    if trained != "all":
-        enable_quantisation(getattr(model, trained), quantise)
+    enable_quantisation(model, quantise or bool(trained))
+    for part in trained:
+        enable_quantisation(model.get_submodule(part), quantise)
 
 
 @torch.no_grad()

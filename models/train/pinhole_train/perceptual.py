@@ -8,14 +8,15 @@ score of a whole picture agrees with the reference to about three points, and it
 
 from __future__ import annotations
 
-import functools
+import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 # Weights of version 2.1, one row per (plane, scale): SSIM, artefact and detail-loss means, then their 4-norms.
 # fmt: off
-WEIGHTS = torch.tensor([
+WEIGHTS: list[list[list[float]]] = np.array([
     0, 0.0007376606707, 0, 0, 0.0007793481683, 0,
     0, 0.000437115573, 0, 1.104172643, 0.0006628483413, 0.0001523163278,
     0, 0.001640643746, 0, 1.842245552, 11.4411726, 0,
@@ -34,18 +35,18 @@ WEIGHTS = torch.tensor([
     0.002082700585, 0, 0, 8.826982765, 23.19243344, 0,
     95.10804988, 0.9863978034, 0.9834382792, 0.001228640505, 171.2667256, 0.9807858872,
     0, 0, 0, 0.0005130064589, 0, 0.0001085405786,
-]).view(3, 6, 6)
+]).reshape(3, 6, 6).tolist()
 # fmt: on
 NEGLIGIBLE = 0.05
 # Pixels that the blur's kernel reaches to either side.
 REACH = 5
 
 # Opsin absorbance of XYB (JPEG XL, ISO/IEC 18181-1, annex L).
-OPSIN = torch.tensor([
-    [0.30, 0.622, 0.078],
-    [0.23, 0.692, 0.078],
-    [0.24342269, 0.20476745, 0.55180986],
-])
+OPSIN = (
+    (0.30, 0.622, 0.078),
+    (0.23, 0.692, 0.078),
+    (0.24342269, 0.20476745, 0.55180986),
+)
 OPSIN_BIAS = 0.0037930734
 
 
@@ -57,24 +58,22 @@ def linear_light(picture: torch.Tensor) -> torch.Tensor:
 
 def positive_xyb(linear: torch.Tensor) -> torch.Tensor:
     """Linear RGB (n, 3, h, w) to the shifted XYB planes that SSIMULACRA2 compares."""
-    mixed = torch.einsum("oc,nchw->nohw", OPSIN.to(linear.device), linear) + OPSIN_BIAS
-    roots = mixed ** (1 / 3) - OPSIN_BIAS ** (1 / 3)
-    long, medium, short = roots.unbind(1)
+    red, green, blue = linear.unbind(1)
+    long, medium, short = ((r * red + g * green + b * blue + OPSIN_BIAS) ** (1 / 3) - OPSIN_BIAS ** (1 / 3) for r, g, b in OPSIN)
     x, y = (long - medium) / 2, (long + medium) / 2
     return torch.stack([14 * x + 0.42, y + 0.01, short - y + 0.55], 1)
 
 
-@functools.lru_cache(maxsize=128)
 def _blur_matrix(size: int, whole: bool, device: torch.device) -> torch.Tensor:
-    """Gaussian, sigma 1.5, as a (size, size) matrix: on a CPU two products beat a convolution.
+    """Gaussian, sigma 1.5, as a (size, size) matrix: two products beat a convolution.
 
     `whole`: beyond the border there is black, as in the metric; otherwise each row is normalised.
     """
-    at = torch.arange(size, dtype=torch.float32)
+    at = torch.arange(size, dtype=torch.float32, device=device)
     distance = at[:, None] - at[None, :]
     weights = torch.exp(-(distance**2) / (2 * 1.5**2)) * (distance.abs() <= REACH)
-    kernel = torch.exp(-(torch.arange(-REACH, REACH + 1) ** 2) / (2 * 1.5**2))
-    return (weights / (kernel.sum() if whole else weights.sum(1, keepdim=True))).to(device)
+    total = sum(math.exp(-(k**2) / (2 * 1.5**2)) for k in range(-REACH, REACH + 1))
+    return weights / (total if whole else weights.sum(1, keepdim=True))
 
 
 def _blur(planes: torch.Tensor, whole: bool) -> torch.Tensor:
@@ -88,23 +87,25 @@ def _norm4(x: torch.Tensor) -> torch.Tensor:
     return (x.pow(4).mean((-2, -1)) + 1e-12) ** 0.25 - 1e-3
 
 
-def _weighted(maps: list[torch.Tensor], weights: torch.Tensor) -> torch.Tensor:
+def _weighted(maps: list[torch.Tensor], weights: list[list[float]]) -> torch.Tensor:
     """Sum over planes of the weighted means and 4-norms of three error maps (n, planes, h, w)."""
     total = torch.zeros(maps[0].shape[0], device=maps[0].device)
     for kind, error in enumerate(maps):
-        if weights[:, kind].max() >= NEGLIGIBLE:
-            total = total + (error.mean((-2, -1)) * weights[:, kind].to(error.device)).sum(1)
-        if weights[:, kind + 3].max() >= NEGLIGIBLE:
-            total = total + (_norm4(error) * weights[:, kind + 3].to(error.device)).sum(1)
+        for norm, at in ((lambda x: x.mean((-2, -1)), kind), (_norm4, kind + 3)):
+            if max(row[at] for row in weights) >= NEGLIGIBLE:
+                parts = norm(error)
+                total = total + sum(parts[:, plane] * row[at] for plane, row in enumerate(weights))
     return total
 
 
-def _scale_error(a: torch.Tensor, b: torch.Tensor, weights: torch.Tensor, whole: bool) -> torch.Tensor:
+def _scale_error(a: torch.Tensor, b: torch.Tensor, weights: list[list[float]], whole: bool) -> torch.Tensor:
     """Weighted error of one scale: a the original's planes, b the distorted ones (n, planes, h, w)."""
-    used = [p for p in range(3) if weights[p].max() >= NEGLIGIBLE]
+    used = [p for p in range(3) if max(weights[p]) >= NEGLIGIBLE]
     if not used:
         return torch.zeros(a.shape[0], device=a.device)
-    a, b, weights = a[:, used], b[:, used], weights[used]
+    # Not by a list of indices: that copies them from the processor, which a recorded step must not.
+    a, b = (torch.cat([x[:, p : p + 1] for p in used], 1) for x in (a, b))
+    weights = [weights[p] for p in used]
     mean_a, mean_b = _blur(a, whole), _blur(b, whole)
     variances = _blur(a * a, whole) - mean_a**2 + _blur(b * b, whole) - mean_b**2
     covariance = _blur(a * b, whole) - mean_a * mean_b
@@ -126,7 +127,7 @@ def ssimulacra2(original: torch.Tensor, distorted: torch.Tensor, whole: bool = T
             break
         if scale:
             a, b = F.avg_pool2d(a, 2, ceil_mode=True), F.avg_pool2d(b, 2, ceil_mode=True)
-        error = error + _scale_error(positive_xyb(a), positive_xyb(b), WEIGHTS[:, scale], whole)
+        error = error + _scale_error(positive_xyb(a), positive_xyb(b), [plane[scale] for plane in WEIGHTS], whole)
     error = error * 0.9562382616834844
     error = 2.326765642916932 * error - 0.020884521182843837 * error**2 + 6.248496625763138e-05 * error**3
     return 100 - 10 * (error.clamp(min=1e-6)) ** 0.6276336467831387

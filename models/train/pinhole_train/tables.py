@@ -55,6 +55,7 @@ class SymbolCoder:
             row[reach + 1 :] = -math.log2(escape) + 2 + 2 * np.floor(np.log2(beyond + 1))
         dearer = np.diff(bits[:, : MAGNITUDES + 1], axis=1)
         steps = np.floor(dearer * BIT_WORTH / 2 / SYMBOL_STEP).clip(0, 0.5 / SYMBOL_STEP - 1)
+        self.reaches = np.array([len(table) // 2 for table in tables])
         self.bits = torch.tensor(bits)
         self.beyond_half = torch.tensor(steps * SYMBOL_STEP, dtype=torch.float32)
         self.counts: np.ndarray | None = None
@@ -73,9 +74,26 @@ class SymbolCoder:
         return magnitude * residual.sign(), bits
 
 
+    @staticmethod
+    def new_counts() -> np.ndarray:
+        """Counts of every table's magnitudes, none yet."""
+        return np.zeros((SCALE_COUNT, LARGEST + 1), dtype=np.int64)
+
+    def counted(self) -> tuple[int, int]:
+        """Symbols that were coded since the counts began, and how many of them left their table's range."""
+        coded = self.counts[SKIP_BELOW:]
+        beyond = np.arange(LARGEST + 1) > self.reaches[SKIP_BELOW:, None]
+        return int(coded.sum()), int(coded[beyond].sum())
+
+
 def read_tables(path: Path) -> SymbolCoder:
     """The coder that an exported `codec.json` describes."""
     return SymbolCoder([np.array(table["pmf"]) for table in json.loads(path.read_text())["latent_tables"]])
+
+
+def code(model: Codec, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What `Codec.code` makes of pictures through the first analysis."""
+    return model.code(model.analyse(picture, {next(iter(model.shape.analyses)): len(picture)}), quality)
 
 
 @torch.no_grad()
@@ -90,10 +108,10 @@ def fit_tables(model: Codec, crops: Crops, batches: int = 50, rounds: int = 3) -
     for _ in range(rounds):
         crops.restore(state)
         model.coder = SymbolCoder(tables)
-        model.coder.counts = np.zeros((SCALE_COUNT, LARGEST + 1), dtype=np.int64)
+        model.coder.counts = SymbolCoder.new_counts()
         for batch in range(batches):
             quality = (torch.arange(8) + (batch + 0.5) / batches) / 8
-            model(crops.batch(8), quality)
+            code(model, crops.batch(8), quality)
         tables = [_mixed(row, table) for row, table in zip(model.coder.counts, normal, strict=True)]
     model.coder = SymbolCoder(tables)
     return tables

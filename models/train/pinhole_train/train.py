@@ -19,13 +19,13 @@ from torch import nn
 from . import checkpoint
 from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
-from .data import Crops, data_hash, find_pictures
+from .data import Crops, DeviceCrops, data_hash, find_pictures
+from .graphed import GraphedStep
 from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
 from .tracking import Tracker, flat
-from .transplant import transplant
 
 log = logging.getLogger("pinhole_train")
 
@@ -56,11 +56,30 @@ def remap_gains(model: Codec, old: tuple[float, float], new: tuple[float, float]
 
 
 def check_standstill(before: Config, now: Config) -> None:
-    """What stands still in a stage that trains one transform must be final already: streams depend on it."""
+    """What stands still in a stage that trains some transforms must be final already: streams depend on it."""
     if not before.quantise and before.train != now.train:
         raise ValueError(f"{now.start}: not quantised, so the parts that stand still would change later")
     if before.lambda_range != now.lambda_range:
         raise ValueError(f"{now.name}: another lambda_range than {now.start} would change the gains")
+
+
+def first_rate(rate: float, device: torch.device) -> float | torch.Tensor:
+    """A learning rate as an optimiser wants it: a recorded step reads it from the device."""
+    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
+
+
+def set_rate(group: dict, rate: float) -> None:
+    """Change the learning rate of a group of parameters."""
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def place_rates(optimiser: torch.optim.Optimizer, device: torch.device) -> None:
+    """Learning rates where they belong, after a state was loaded."""
+    for group in optimiser.param_groups:
+        group["lr"] = first_rate(float(group["lr"]), device)
 
 
 class Average:
@@ -68,97 +87,138 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
+        self.steps = 0
+        self.restart(model)
+
+    def restart(self, model: nn.Module) -> None:
+        """Forget what was: the weights have been rescaled."""
+        self.steps = 0
         self.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
+    def update(self, model: nn.Module) -> None:
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         state = model.state_dict()
         torch._foreach_lerp_([self.values[k] for k in state], list(state.values()), 1 - decay)
+        self.steps += 1
 
 
 class Trainer:
-    """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands."""
+    """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands.
 
-    def __init__(self, config: Config, folders: list[str], out: Path, device: str, tracking: str | None = None):
+    With `seconds` the schedule follows the clock instead of the steps and ends when they are over: for a machine that is
+    there for so long. Such a run cannot be repeated bit for bit.
+    """
+
+    def __init__(
+        self, config: Config, folders: list[str], out: Path, device: str, tracking: str | None = None, seconds: float = 0
+    ):
         torch.manual_seed(config.seed)
         self.config, self.out, self.device = config, Path(out), torch.device(device)
-        self.tracking = tracking
+        self.tracking, self.seconds = tracking, seconds
         paths = find_pictures(folders)
         self.data_hash = data_hash(paths)
-        self.crops = Crops(paths, config.crop, config.shrinks, config.seed)
+        drawn = (paths, config.crop, config.shrinks, config.seed)
+        self.crops = DeviceCrops(*drawn, self.device) if self.device.type == "cuda" else Crops(*drawn)
         self.samples = self.crops.samples(4)
+        self.split = config.split or {next(iter(config.shape.analyses)): config.batch}
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
         self.health = Health(config.shape.latents)
         self.step = 0
-        self.skipped = 0
+        self.rounding = False
+        self.skipped = torch.zeros((), device=self.device)
         self.parent = ""
+        self.begun = 0.0
         previous = self.out / "last.ckpt"
         state = checkpoint.load(previous) if previous.exists() else None
         if state is None and config.start:
             start = checkpoint.load(Path(config.start))
             self.parent = checkpoint.file_hash(Path(config.start))
-            if config.train != "all":
+            if config.train:
                 check_standstill(start["config"], config)
             self._start_from(start["average"], start["config"])
         elif state is None:
             equalise_branches(self.model, self._probe, exponent=1.0, keep_function=False)
-        if config.train != "all":
+        if config.train:
             self.model.requires_grad_(False)
-            self.trained.requires_grad_(True)
+            for part in self.trained:
+                part.requires_grad_(True)
         round_for_stage(self.model, config.train, False)
-        if config.quantise and state is None:
-            self._calibrate()
-        round_for_stage(self.model, config.train, config.quantise)
-        basis = [self.model.analysis.patches, self.model.analysis.down, self.model.synthesis.up, self.model.synthesis.patches]
+        ends = [m for t in self.model.analyses.values() for m in (t.patches, t.down)]
+        ends += [m for t in self.model.syntheses.values() for m in (t.up, t.patches)]
+        basis = {id(p) for layer in ends for p in layer.parameters()}
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        basis_ids = {id(p) for layer in basis for p in layer.parameters()}
-        slow = [p for p in trained if id(p) in basis_ids]
-        others = [p for p in trained if id(p) not in basis_ids]
         self.optimiser = torch.optim.Adam(
-            [{"params": others, "factor": 1.0}, {"params": slow, "factor": config.basis_rate}],
-            lr=config.learning_rate, betas=(0.9, 0.99), fused=True,
-        )
+            [
+                {"params": [p for p in trained if id(p) not in basis], "factor": 1.0},
+                {"params": [p for p in trained if id(p) in basis], "factor": config.basis_rate},
+            ],
+            lr=first_rate(config.learning_rate, self.device), betas=(0.9, 0.99), fused=True, capturable=self.device.type == "cuda",
+        )  # fmt: skip
+        self._graph: GraphedStep | None = None
         self.average = Average(self.model, config.ema)
         if state is not None:
             self._restore(state)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = True
+        compiled = config.compile and self.device.type == "cuda"
+        self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
 
     @property
-    def trained(self) -> nn.Module:
-        """The part that this stage trains."""
-        return self.model if self.config.train == "all" else getattr(self.model, self.config.train)
+    def trained(self) -> list[nn.Module]:
+        """The parts that this stage trains."""
+        return [self.model.get_submodule(part) for part in self.config.train] or [self.model]
+
+    @property
+    def drawn(self) -> list[str]:
+        """The syntheses that this stage needs."""
+        names = list(self.config.shape.syntheses)
+        if not self.config.train:
+            return names
+        trained = [part.removeprefix("syntheses.") for part in self.config.train if part.startswith("syntheses.")]
+        latents = any(part.startswith("analyses.") for part in self.config.train)
+        return list(dict.fromkeys(names[:1] * latents + trained))
 
     @torch.no_grad()
     def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
-        """Take over the weights of another stage, bringing them to this stage's shape and range of rates."""
-        if before.shape != self.config.shape:
-            old = Codec(before.shape, before.lambda_range)
-            old.load_state_dict(weights)
-            rates = old(self.crops.batch(16), torch.rand(16))["bits_y"].mean(0)
-            weights = transplant(weights, self.model, rates)
-        self.model.load_state_dict(weights)
+        """Take over the weights of another stage; transforms that it did not have stay as they start."""
+        missing, unexpected = self.model.load_state_dict(weights, strict=False)
+        strangers = [name for name in missing if not name.startswith(("analyses.", "syntheses."))]
+        if strangers:
+            raise ValueError(f"{self.config.start}: has no {strangers[0]}: another shape")
+        if unexpected:
+            log.info("left out: %d tensors of transforms that this stage does not have", len(unexpected))
         if before.lambda_range != self.config.lambda_range:
             remap_gains(self.model, before.lambda_range, self.config.lambda_range)
 
     @torch.no_grad()
     def _probe(self) -> None:
-        self.model(self.crops.batch(4).to(self.device), torch.full((4,), 0.7, device=self.device))
+        """Every transform once."""
+        picture = self.crops.batch(4).to(self.device)
+        quality = torch.full((4,), 0.7, device=self.device)
+        for analysis in self.config.shape.analyses:
+            decoded = self.model.code(self.model.analyse(picture, {analysis: 4}), quality)["decoded"]
+        for synthesis in self.config.shape.syntheses:
+            self.model.draw(decoded, synthesis)
 
     def _calibrate(self) -> None:
         """Ranges of the activations before the first rounded step."""
-        equalise_branches(self.trained, self._probe, exponent=0.5, keep_function=True)
-        observe(self.trained, True)
-        self.model.train()
-        with torch.no_grad():
-            for _ in range(20):
-                quality = torch.rand(self.config.batch, device=self.device)
-                self.model(self.crops.batch(self.config.batch).to(self.device), quality)
+        for part in self.trained:
+            equalise_branches(part, self._probe, exponent=0.5, keep_function=True)
+            observe(part, True)
+        for _ in range(20):
+            self._probe()
+        for part in self.trained:
+            observe(part, False)
+        self.average.restart(self.model)
 
     def _state(self) -> dict:
         return {
             "step": self.step,
+            "rounding": self.rounding,
             "model": self.model.state_dict(),
             "average": self.average.values,
+            "average_steps": self.average.steps,
             "optimiser": self.optimiser.state_dict(),
             "torch_random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -170,84 +230,120 @@ class Trainer:
 
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
-        self.parent = state.get("parent", "")
+        self.rounding = state["rounding"]
+        self.parent = state["parent"]
         self.model.load_state_dict(state["model"])
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
+        self.average.steps = state["average_steps"]
         self.optimiser.load_state_dict(state["optimiser"])
+        place_rates(self.optimiser, self.device)
         torch.set_rng_state(state["torch_random"])
-        if self.device.type == "cuda" and state.get("cuda_random") is not None:
+        if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
         self.crops.restore(state["crops"])
+        round_for_stage(self.model, self.config.train, self.rounding)
         if state["data_hash"] != self.data_hash:
             log.warning("the training pictures are not those that the checkpoint was trained on")
         log.info("resumed at step %d", self.step)
+
+    def _progress(self) -> float:
+        """How much of the stage is done, 0 to 1."""
+        if self.seconds:
+            return (time.monotonic() - self.begun) / self.seconds
+        return self.step / self.config.steps
 
     def _rate_factor(self) -> float:
         c = self.config
         if self.step < c.warmup:
             return (self.step + 1) / c.warmup
-        progress = (self.step - c.warmup) / max(1, c.steps - c.warmup)
-        return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
 
-    def losses(self, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Per-picture loss and its parts."""
+    def _distortion(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Per picture: weighted `distortion`, and what it consists of."""
         c = self.config
         lam = lambda_of(quality, c.lambda_range)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            out = self.model(picture, quality)
-        target = picture.float()
-        pixels = target.shape[2] * target.shape[3]
-        bpp_y, bpp_z = out["bits_y"].sum(1) / pixels, out["bits_z"].sum(1) / pixels
-        mse = (out["picture"] - target).square().mean((1, 2, 3))
+        mse = (drawn - target).square().mean((1, 2, 3))
         # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
-        share = c.mse_share + (1 - c.mse_share) * quality**8
-        distortion = share * lam * mse
-        parts = {"bpp": bpp_y + bpp_z, "bpp_hyper": bpp_z, "mse": mse}
+        distortion = (c.mse_share + (1 - c.mse_share) * quality**8) * lam * mse
+        parts = {"mse": mse}
         if c.border:
-            distortion = distortion + c.border * lam * border_error(out["picture"], target)
+            distortion = distortion + c.border * lam * border_error(drawn, target)
         if c.perceptual:
-            score = ssimulacra2(target, out["picture"], whole=False)
+            score = ssimulacra2(target, drawn, whole=False)
             distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
             parts["ssimulacra2"] = score
-        parts["loss"] = (parts["bpp"] + distortion) / lam.sqrt()
-        self.health.see(quality, out["bits_y"], out["latents"], parts["loss"].mean().item())
-        return parts
+        return parts | {"distortion": distortion / lam.sqrt()}
 
-    def _train_step(self) -> dict[str, float]:
-        """One batch and one step of the optimiser; the means over the batch of what `losses` tells."""
+    def _losses(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
+        """Means over the batch of the loss and its parts; what the model made of the batch."""
+        target = picture.float()
+        pixels = target.shape[2] * target.shape[3]
+        # The first decoder shapes the latents; the others draw every second picture's as they are.
+        some = {name: slice(None, None, 2 if at else 1) for at, name in enumerate(self.drawn)}
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            coded = self.model.code(self.model.analyse(picture, self.split), quality)
+            latents = coded["decoded"]
+            drawn = [self.model.draw(latents[s].detach() if at else latents, n) for at, (n, s) in enumerate(some.items())]
+        counts = [len(part) for part in drawn]
+        targets, qualities = (torch.cat([x[s] for s in some.values()]) for x in (target, quality))
+        made = {key: value.split(counts) for key, value in self._measure(torch.cat(drawn), targets, qualities).items()}
+        bits_y, bits_z = coded["bits_y"].sum(1), coded["bits_z"].sum(1)
+        bpp = (bits_y + bits_z) / pixels
+        loss = (bpp / lambda_of(quality, self.config.lambda_range).sqrt()).mean() + made["distortion"][0].mean()
+        means = {"bpp": bpp.mean(), "bpp_hyper": bits_z.mean() / pixels, "loss": loss}
+        means |= {f"{key}_{n}": v.mean() for key in made if key != "distortion" for n, v in zip(some, made[key], strict=True)}
+        means["total"] = loss + sum(part.mean() for part in made["distortion"][1:])
+        return means, {"bits": coded["bits_y"].detach(), "latents": coded["symbols"].detach()}
+
+    def _device_step(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
+        """Losses, gradients and one step of the optimiser, without waiting for the device."""
+        means, made = self._losses(picture, quality)
+        self.optimiser.zero_grad(set_to_none=True)
+        means["total"].backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        # The fused optimiser skips the step where this is 1.
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()
+        self.skipped += self.optimiser.found_inf
+        self.optimiser.step()
+        return {key: value.detach() for key, value in means.items()} | {"gradient": norm}, made
+
+    def _train_step(self) -> dict[str, torch.Tensor]:
+        """One batch and one step of the optimiser; the means that `_losses` tells."""
         c = self.config
-        # For the last part of a quantised stage the ranges stand still.
-        observe(self.trained, c.quantise and self.step < int(0.7 * c.steps))
+        if c.quantise and not self.rounding and self._progress() >= c.float_share:
+            self._calibrate()
+            self.rounding, self._graph = True, None
+            round_for_stage(self.model, c.train, True)
+            log.info("step %d: rounded from here on", self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = c.learning_rate * self._rate_factor() * group["factor"]
+            set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
         picture = self.crops.batch(c.batch).to(self.device)
         # Stratified, so that every batch spans the rates.
         quality = focused((torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch, c.focus).to(self.device)
-        parts = self.losses(picture, quality)
-        self.optimiser.zero_grad(set_to_none=True)
-        parts["loss"].mean().backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        if torch.isfinite(norm):
-            self.optimiser.step()
-            self.average.update(self.model, self.step)
+        if self.device.type == "cuda":
+            if self._graph is None:
+                self._graph = GraphedStep(self._device_step, picture, quality)
+            means, made = self._graph(picture, quality)
         else:
-            self.skipped += 1
-            if self.skipped > 100:
-                raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
+            means, made = self._device_step(picture, quality)
+        if self.step % 10 == 0:
+            self.health.see(quality, made["bits"], made["latents"], means["loss"].item())
+        self.average.update(self.model)
         self.step += 1
-        return {key: value.detach().mean().item() for key, value in parts.items()} | {"gradient": norm.item()}
+        return means
 
     def run(self) -> Path:
-        """Train to the configured step; returns the path of the last checkpoint."""
+        """Train to the end of the schedule; returns the path of the last checkpoint."""
         c = self.config
         self.out.mkdir(parents=True, exist_ok=True)
-        encode, decode = kmacs_per_pixel(c.shape)
-        log.info("%s: %d parameters, %.1f / %.1f kMAC per pixel, data %s, %d pictures",
-                 c.name, parameter_count(self.model), encode, decode, self.data_hash[:12], len(self.crops.pictures))
+        costs = " ".join(f"{name} {cost:.1f}" for name, cost in kmacs_per_pixel(c.shape).items())
+        log.info("%s: %d parameters, kMAC per pixel: %s, data %s, %d pictures",
+                 c.name, parameter_count(self.model), costs, self.data_hash[:12], len(self.crops.pictures))  # fmt: skip
         self.model.train()
         name = f"{c.name} {self.out.name}"
         tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
         tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags)
+        self.begun = time.monotonic()
         try:
             self._loop(tracker)
         finally:
@@ -256,27 +352,35 @@ class Trainer:
 
     def _loop(self, tracker: Tracker) -> None:
         c = self.config
-        sums: dict[str, float] = {}
-        since = time.monotonic()
-        while self.step < c.steps:
+        sums: dict[str, torch.Tensor] = {}
+        since, seen = time.monotonic(), 0
+        while self._progress() < 1:
             rate = self._rate_factor()
             for key, value in self._train_step().items():
-                sums[key] = sums.get(key, 0.0) + value / c.log_every
+                sums[key] = sums[key] + value if key in sums else value.clone()
+            seen += 1
             if self.step % c.log_every == 0:
-                now = time.monotonic()
-                entry = {"rate": rate, "skipped": self.skipped, "s_per_step": (now - since) / c.log_every}
-                entry |= sums | self.health.metrics()
+                now, skipped = time.monotonic(), int(self.skipped)
+                entry = {"rate": rate, "skipped": skipped, "s_per_step": (now - since) / seen}
+                entry |= {key: value.item() / seen for key, value in sums.items()} | self.health.metrics()
                 tracker.metrics(self.step, entry)
                 for complaint in self.health.complaints():
                     log.warning("step %d: %s", self.step, complaint)
+                if skipped > 100:
+                    raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
                 if self.step % (10 * c.log_every) == 0:
                     log.info("step=%d %s", self.step, " ".join(f"{k}={v:.4g}" for k, v in entry.items()))
                     tracker.histogram(self.step, "channel_bits", self.health.channel_bits().numpy())
                     tracker.histogram(self.step, "channel_variance", self.health.channel_variance().numpy())
-                sums, since = {}, now
-            if self.step % c.checkpoint_every == 0 or self.step == c.steps:
-                checkpoint.save(self.out / "last.ckpt", self._state())
-                tracker.picture(self.step, "crops", self._sample_grid())
+                sums, since, seen = {}, now, 0
+            if self.step % c.checkpoint_every == 0:
+                self._save(tracker)
+        if self.step % c.checkpoint_every:
+            self._save(tracker)
+
+    def _save(self, tracker: Tracker) -> None:
+        checkpoint.save(self.out / "last.ckpt", self._state())
+        tracker.picture(self.step, "crops", self._sample_grid())
 
     @torch.no_grad()
     def _sample_grid(self) -> np.ndarray:

@@ -8,12 +8,16 @@ import torch
 from PIL import Image
 
 from pinhole_train.codec import Codec
-from pinhole_train.config import Config, Shape
+from pinhole_train.config import AnalysisShape, Config, Shape, SynthesisShape
 from pinhole_train.layers import enable_quantisation, observe
 
 SHAPE = Shape(
-    latents=32, hyper_latents=8, entropy_width=16, parameter_width=16,
-    analysis_hidden=32, analysis_blocks=1, synthesis_hidden=32, synthesis_blocks=1, gain_knots=4,
+    latents=32, hyper_latents=8, hyper_width=16, entropy_width=16, parameter_width=16, gain_knots=4,
+    analyses={"default": AnalysisShape(blocks=1, hidden=32, low_hidden=32)},
+    syntheses={
+        "standard": SynthesisShape(blocks=1, hidden=32, low_hidden=32),
+        "lite": SynthesisShape(width=64, blocks=1, hidden=16, low_hidden=16),
+    },
 )  # fmt: skip
 
 
@@ -50,7 +54,7 @@ def pictures(tmp_path_factory) -> Path:
 
 
 def config(**changes) -> Config:
-    defaults = {"name": "tiny", "steps": 4, "batch": 2, "crop": 64, "warmup": 1, "log_every": 1, "shape": SHAPE}
+    defaults = {"name": "tiny", "steps": 4, "batch": 2, "crop": 64, "warmup": 1, "log_every": 1, "lambda_range": (6e-4, 0.4), "shape": SHAPE}
     return Config(**(defaults | changes))
 
 
@@ -62,11 +66,15 @@ def busy_codec(seed: int = 0) -> Codec:
         for name, weight in model.named_parameters():
             if name.endswith("project.weight"):
                 weight.normal_(std=0.3 / weight.shape[1] ** 0.5)
+            elif name.endswith("mean.weight"):
+                weight.mul_(5)
             elif name.endswith("bias"):
                 weight.add_(torch.randn_like(weight) * 0.1)
         observe(model, True)
         for step in range(3):
-            model(torch.cat([as_tensor(picture(64, 64, 10 * step + i)) for i in range(2)]), torch.tensor([0.2, 0.9]))
+            pictures = torch.cat([as_tensor(picture(64, 64, 10 * step + i)) for i in range(2)])
+            for synthesis in SHAPE.syntheses:
+                model(pictures, torch.tensor([0.2, 0.9]), synthesis=synthesis)
     observe(model, False)
     enable_quantisation(model)
     return model.eval()

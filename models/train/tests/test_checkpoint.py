@@ -110,9 +110,10 @@ def test_a_resumed_run_ends_bit_for_bit_like_one_that_was_not_interrupted(tmp_pa
     changes = {"checkpoint_every": 1}
     if stage == "quantised":
         changes |= {"start": str(float_checkpoint), "quantise": True, "perceptual": 0.01, "mse_share": 0.2, "border": 0.1}
+        changes |= {"float_share": 0.5}
     given = config(**changes)
     straight = Trainer(given, [str(pictures)], tmp_path / "straight", "cpu").run()
-    # The ranges of a quantised stage stand still from step 2 on: resumed once on either side.
+    # A quantised stage rounds from step 2 on: resumed before, at and after it.
     for at in (1, 2, 3):
         Interrupted.at = at
         run = Interrupted(given, [str(pictures)], tmp_path / "resumed", "cpu")

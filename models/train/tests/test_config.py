@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pinhole_train.config import Config, Shape
+from pinhole_train.config import AnalysisShape, Config, Shape, SynthesisShape
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 
@@ -33,6 +33,17 @@ def test_there_are_shipped_configs():
 def test_settings_are_read(tmp_path):
     config = read(tmp_path, 'name = "a"\nsteps = 5\nlambda_range = [0.1, 0.2]\n[shape]\nlatents = 32\n')
     assert config == Config(name="a", steps=5, lambda_range=(0.1, 0.2), shape=Shape(latents=32))
+
+
+def test_transforms_are_read_by_name(tmp_path):
+    text = 'name = "a"\nsteps = 5\nbatch = 3\nsplit = { x = 1, y = 2 }\ntrain = ["analyses.x"]\n[shape.analyses]\n'
+    text += "x = { width = 64 }\ny = { blocks = 2 }\n[shape.syntheses]\nlite = { hidden = 8 }\n"
+    given = read(tmp_path, text)
+    assert given.shape.analyses == {"x": AnalysisShape(width=64), "y": AnalysisShape(blocks=2)}
+    assert given.shape.syntheses == {"lite": SynthesisShape(hidden=8)}
+    for wrong in (text.replace("y = 2 }", "y = 3 }"), text.replace("{ x = 1", "{ z = 1"), text.replace("analyses.x", "gains")):
+        with pytest.raises(ValueError, match="split|train"):
+            read(tmp_path, wrong)
 
 
 @pytest.mark.parametrize("text", ['lerning_rate = 1\nname = "a"\nsteps = 5\n', 'name = "a"\nsteps = 5\n[shape]\nlatent = 32\n'])

@@ -28,8 +28,19 @@ learning_rate = 2e-4
 ema = 0.8
 checkpoint_every = 10
 log_every = 5
-shape = { latents = 64, hyper_latents = 16, entropy_width = 32, parameter_width = 32, analysis_hidden = 32, \
-analysis_blocks = 1, synthesis_hidden = 32, synthesis_blocks = 1, gain_knots = 4 }
+"""
+SHAPE = """
+[shape]
+latents = 64
+hyper_latents = 16
+hyper_width = 32
+entropy_width = 32
+parameter_width = 32
+gain_knots = 4
+[shape.analyses]
+default = { blocks = 1, hidden = 32, low_hidden = 32 }
+[shape.syntheses]
+standard = { blocks = 1, hidden = 32, low_hidden = 32 }
 """
 QUANTISED_STAGE = FLOAT_STAGE.replace("tiny-float", "tiny-int8") + "quantise = true\nmse_share = 0.5\nperceptual = 0.01\nborder = 0.1\n"
 
@@ -60,8 +71,8 @@ def psnr(a: Path, b: Path) -> float:
 def bundle(tmp_path_factory, pictures) -> Path:
     """A packed model of 40 training steps; its checkpoint is beside it."""
     folder = tmp_path_factory.mktemp("model")
-    (folder / "float.toml").write_text(FLOAT_STAGE)
-    (folder / "int8.toml").write_text(QUANTISED_STAGE)
+    (folder / "float.toml").write_text(FLOAT_STAGE + SHAPE)
+    (folder / "int8.toml").write_text(QUANTISED_STAGE + SHAPE)
     train("train", folder / "float.toml", "--data", pictures, "--out", folder / "float")
     last = folder / "float" / "last.ckpt"
     train("train", folder / "int8.toml", "--data", pictures, "--out", folder / "int8", "--start", last)

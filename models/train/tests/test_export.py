@@ -16,7 +16,8 @@ from pinhole_train.codec import LATENT_STEP, PIXEL_UNIT, SCALE_COUNT, SYMBOL_STE
 from pinhole_train.export import export, load_codec
 
 GRAPHS = [
-    "analysis", "synthesis", "hyper_analysis", "hyper_synthesis", "context", "parameters_first", "parameters_second",
+    "analysis", "synthesis", "synthesis_lite", "hyper_analysis", "hyper_synthesis", "context", "parameters_first",
+    "parameters_second",
 ]  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def signals(model):
     """What flows between the networks for one picture."""
     pixels = as_tensor(picture(128, 192, 42))
     with torch.no_grad():
-        latents = model.analysis((pixels.float() - 128) / PIXEL_UNIT)
+        latents = model.analyses["default"]((pixels.float() - 128) / PIXEL_UNIT)
         symbols = model.symbol_grid(latents * model.gains(torch.tensor([0.6])))
         hyper = model.hyper_analysis(symbols)
         return {
@@ -96,11 +97,12 @@ def test_analysis(signals, run):
     assert_close(signals["latents"], latents, LATENT_STEP)
 
 
-def test_synthesis(model, signals, run):
-    (shown,) = run("synthesis", latents=signals["latents"])
+@pytest.mark.parametrize(("graph", "name"), [("synthesis", "standard"), ("synthesis_lite", "lite")])
+def test_synthesis(model, signals, run, graph, name):
+    (shown,) = run(graph, latents=signals["latents"])
     assert shown.dtype == torch.uint8
     with torch.no_grad():
-        ours = (model.synthesis(signals["latents"]) * PIXEL_UNIT + 128).round().clamp(0, 255)
+        ours = model.draw(signals["latents"], name).round().clamp(0, 255)
     assert_close(ours, shown, 1.0)
 
 
@@ -163,7 +165,20 @@ def test_the_description_is_complete(exported, model):
     assert lineage["checkpoint"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (lineage["data"], lineage["stage"], lineage["steps"]) == ("0123", "tiny", 4)
     assert lineage["config"]["shape"] == dataclasses.asdict(SHAPE)
-    assert told["metrics"]["decode_kmac_per_pixel"] > 0
+    assert set(told["metrics"]["kmac_per_pixel"]) == {"default", "standard", "lite"}
+
+
+def test_the_reference_says_what_pictures_look_like(exported):
+    told = json.loads((exported[1] / "codec.json").read_text())["reference"]
+    qualities = len(told["qualities"])
+    assert told["qualities"] == sorted(told["qualities"])
+    for key in ("mean", "variance", "bits"):
+        assert np.shape(told[key]) == (qualities, SHAPE.latents)
+    assert told["bpp"] == sorted(told["bpp"])
+    assert min(told["bpp_deviation"]) > 0
+    assert 0 <= min(told["escape_rate"]) <= max(told["escape_rate"]) < 0.01
+    # What the channels cost is nearly all that is spent.
+    assert 0.5 < np.sum(told["bits"], 1)[-1] / told["bpp"][-1] <= 1
 
 
 def test_hyper_tables_are_the_prior(exported, model):

@@ -50,12 +50,30 @@ def test_a_grid_follows_the_range_of_what_it_sees():
     seen.observing = True
     seen(torch.linspace(-5, 10, 1000))
     assert seen.step.item() == pytest.approx(10 / 255, rel=1e-3)
-    for _ in range(400):
+    for _ in range(100):
         seen(torch.linspace(-5, 3, 1000))
     assert seen.step.item() == pytest.approx(3 / 255, rel=0.02)
-    seen.eval()
+    seen.observing = False
     seen(torch.full((1000,), 99.0))
     assert seen.step.item() < 4 / 255
+
+
+@pytest.mark.parametrize("start", [0.3, 3.0])
+def test_a_step_is_learned(start):
+    """From too small (clipping) and from too large (coarse), the error of rounding falls."""
+    x = torch.randn(4096, generator=torch.Generator().manual_seed(3)) * 20
+    learned = Grid("int8")
+    with torch.no_grad():
+        learned.log_step.fill_(math.log(start * 60 / 127))
+    learned.enabled = True
+    error = lambda: (learned(x) - x).square().mean()  # noqa: E731
+    before = error().item()
+    optimiser = torch.optim.Adam([learned.log_step], lr=0.01)
+    for _ in range(200):
+        optimiser.zero_grad()
+        error().backward()
+        optimiser.step()
+    assert error().item() < 0.7 * before
 
 
 def test_a_fixed_grid_does_not_move():

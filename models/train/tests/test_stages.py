@@ -7,6 +7,7 @@ import torch
 from conftest import SHAPE, as_tensor, config, picture
 
 from pinhole_train import checkpoint
+from pinhole_train.config import AnalysisShape, SynthesisShape
 from pinhole_train.export import load_codec
 from pinhole_train.train import Trainer, focused
 
@@ -17,50 +18,51 @@ def parent(tmp_path, photos):
 
 
 @torch.no_grad()
-def coded(path) -> tuple[dict, dict[str, torch.Tensor]]:
+def coded(path, **which) -> tuple[dict, dict[str, torch.Tensor]]:
     model, _, state = load_codec(path)
-    return state["average"], model(as_tensor(picture(64, 64)), torch.tensor([0.6]))
+    return state["average"], model(as_tensor(picture(64, 64)), torch.tensor([0.6]), **which)
 
 
 @pytest.mark.parametrize("quantise", [False, True])
 def test_another_decoder_for_the_same_streams(tmp_path, photos, parent, quantise):
-    shape = dataclasses.replace(SHAPE, synthesis_width=64, synthesis_blocks=2)
-    stage = config(train="synthesis", quantise=quantise, start=str(parent), shape=shape)
-    lite = Trainer(stage, photos, tmp_path / "lite", "cpu").run()
-    (before, old), (after, new) = coded(parent), coded(lite)
+    another = {"draft": SynthesisShape(width=64, blocks=2, hidden=16, low_hidden=16)}
+    shape = dataclasses.replace(SHAPE, syntheses=SHAPE.syntheses | another)
+    stage = config(train=("syntheses.draft",), quantise=quantise, start=str(parent), shape=shape)
+    lite = Trainer(stage, photos, tmp_path / "draft", "cpu").run()
+    (before, old), (after, new) = coded(parent), coded(lite, synthesis="draft")
     for name, value in before.items():
-        if not name.startswith("synthesis."):
-            assert torch.equal(after[name], value), name
-    assert torch.equal(new["latents"], old["latents"])
+        assert torch.equal(after[name], value), name
+    assert torch.equal(new["decoded"], old["decoded"])
     assert torch.equal(new["bits_y"], old["bits_y"])
     assert not torch.equal(new["picture"], old["picture"])
 
 
 def test_a_float_decoder_is_rounded_in_a_stage_of_its_own(tmp_path, photos, parent):
-    rough = Trainer(config(train="synthesis", start=str(parent)), photos, tmp_path / "a", "cpu").run()
-    stage = config(train="synthesis", quantise=True, start=str(rough))
+    rough = Trainer(config(train=("syntheses.lite",), start=str(parent)), photos, tmp_path / "a", "cpu").run()
+    stage = config(train=("syntheses.lite",), quantise=True, start=str(rough))
     rounded = Trainer(stage, photos, tmp_path / "b", "cpu").run()
-    assert torch.equal(coded(rounded)[1]["latents"], coded(parent)[1]["latents"])
+    assert torch.equal(coded(rounded)[1]["decoded"], coded(parent)[1]["decoded"])
 
 
 def test_another_encoder_for_the_same_decoders(tmp_path, photos, parent):
-    shape = dataclasses.replace(SHAPE, analysis_width=48)
-    stage = config(train="analysis", quantise=True, start=str(parent), shape=shape)
+    another = {"fast": AnalysisShape(width=48, blocks=1, hidden=16, low_hidden=16)}
+    shape = dataclasses.replace(SHAPE, analyses=SHAPE.analyses | another)
+    stage = config(train=("analyses.fast",), split={"fast": 2}, quantise=True, start=str(parent), shape=shape)
     fast = Trainer(stage, photos, tmp_path / "fast", "cpu").run()
-    (before, _), (after, _) = coded(parent), coded(fast)
+    (before, _), (after, _) = coded(parent), coded(fast, analysis="fast")
     changed = {name for name in after if name not in before or not torch.equal(after[name], before[name])}
     assert changed
-    assert all(name.startswith("analysis.") for name in changed)
+    assert all(name.startswith("analyses.fast.") for name in changed)
 
 
 def test_what_would_change_the_streams_is_refused(tmp_path, photos, parent):
     with pytest.raises(ValueError, match="lambda_range"):
-        other = config(train="synthesis", start=str(parent), lambda_range=(1e-3, 0.1))
+        other = config(train=("syntheses.lite",), start=str(parent), lambda_range=(1e-3, 0.1))
         Trainer(other, photos, tmp_path / "a", "cpu")
     rough = Trainer(config(), photos, tmp_path / "float", "cpu").run()
     assert not checkpoint.load(rough)["config"].quantise
     with pytest.raises(ValueError, match="not quantised"):
-        Trainer(config(train="synthesis", start=str(rough)), photos, tmp_path / "b", "cpu")
+        Trainer(config(train=("syntheses.lite",), start=str(rough)), photos, tmp_path / "b", "cpu")
 
 
 def test_focus_moves_qualities_to_the_middle():

@@ -22,7 +22,7 @@ def test_a_run_is_logged_everywhere_and_goes_on_where_it_stopped(tmp_path, photo
 
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 31))
-    assert {"bpp", "bpp_hyper", "mse", "loss", "gradient", "skipped", "dead_channels"} <= set(lines[0])
+    assert {"bpp", "bpp_hyper", "mse_standard", "mse_lite", "loss", "gradient", "skipped", "dead_channels"} <= set(lines[0])
 
     events = EventAccumulator(str(out / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()

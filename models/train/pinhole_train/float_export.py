@@ -1,0 +1,144 @@
+"""Export of a trained float decoder: one ONNX graph with float16 weights, and a description of where it comes from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from . import checkpoint
+from .codec import PIXEL_UNIT
+from .decoder_train import decoder_of
+from .float_decoder import Bottleneck, DepthwiseBlock, FloatDecoder
+
+log = logging.getLogger("pinhole_train")
+
+OPSET = 17
+# Grey levels by which a runtime may differ from PyTorch: sums in another order, nothing else.
+TOLERANCE = 0.05
+
+
+class FloatGraph:
+    """The graph of a float decoder. Batch, rows and columns of the latents are free.
+
+    Weights are stored as float16 and cast, which every runtime does once when it loads the graph; sums are float32.
+    """
+
+    def __init__(self, decoder: FloatDecoder):
+        self.nodes: list = []
+        self.constants: list = []
+        x = "latents"
+        for block in decoder.low:
+            x = self._block(x, block)
+        x = self._depth_to_space(self._conv(x, decoder.up), 2)
+        for layer in decoder.trunk_layers():
+            x = self._bottleneck(x, layer) if isinstance(layer, Bottleneck) else self._block(x, layer)
+        # The step from the networks' units to grey levels is part of the last layers.
+        picture = self._depth_to_space(self._conv(x, decoder.patches, PIXEL_UNIT, 128.0), 8)
+        fine = decoder.refinement
+        y = self._depth_to_space(self._relu(self._conv(x, fine.spread)), 4)
+        y = self._relu(self._conv(self._relu(self._conv(y, fine.first)), fine.second))
+        y = self._depth_to_space(self._conv(y, fine.last, PIXEL_UNIT), 2)
+        self.nodes.append(helper.make_node("Add", [picture, y], ["picture"], name="picture"))
+        ends = {
+            "latents": ["n", decoder.latents, "rows", "columns"],
+            "picture": ["n", 3, "16*rows", "16*columns"],
+        }
+        self.ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in ends.items()]
+
+    def model(self) -> onnx.ModelProto:
+        graph = helper.make_graph(self.nodes, "decoder", self.ends[:1], self.ends[1:], self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model.producer_name = "pinhole_train"
+        onnx.checker.check_model(model)
+        return model
+
+    def _node(self, kind: str, inputs: list[str], **attributes) -> str:
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def _conv(self, x: str, layer: nn.Conv2d, scale: float = 1.0, shift: float = 0.0) -> str:
+        weight = (layer.weight.detach().float() * scale).cpu().numpy()
+        bias = (layer.bias.detach().float() * scale + shift).cpu().numpy()
+        name = f"weight_{len(self.constants)}"
+        if np.abs(weight).max(initial=0) > np.finfo(np.float16).max:
+            raise ValueError("a weight is beyond float16")
+        self.constants.append(numpy_helper.from_array(weight.astype(np.float16), name))
+        self.constants.append(numpy_helper.from_array(bias, f"{name}_bias"))
+        cast = self._node("Cast", [name], to=TensorProto.FLOAT)
+        size = weight.shape[2]
+        return self._node(
+            "Conv", [x, cast, f"{name}_bias"], kernel_shape=[size, size], pads=[size // 2] * 4, group=layer.groups
+        )
+
+    def _relu(self, x: str) -> str:
+        return self._node("Relu", [x])
+
+    def _depth_to_space(self, x: str, block: int) -> str:
+        return self._node("DepthToSpace", [x], blocksize=block, mode="DCR")
+
+    def _block(self, trunk: str, block: DepthwiseBlock) -> str:
+        x = self._relu(self._conv(self._conv(trunk, block.depthwise), block.expand))
+        return self._node("Add", [trunk, self._conv(x, block.project)])
+
+    def _bottleneck(self, trunk: str, layer: Bottleneck) -> str:
+        x = self._relu(self._conv(self._relu(self._conv(trunk, layer.reduce)), layer.mix))
+        return self._node("Add", [trunk, self._conv(x, layer.project)])
+
+
+@torch.no_grad()
+def difference(model: onnx.ModelProto, decoder: FloatDecoder) -> float:
+    """Largest difference in grey levels of ONNX Runtime from PyTorch, on latents of usual size, several shapes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for batch, rows, columns in ((1, 3, 5), (2, 4, 4), (1, 1, 1)):
+        latents = torch.randn(batch, decoder.latents, rows, columns, generator=random).mul(512).round() / 512
+        (picture,) = session.run(["picture"], {"latents": latents.numpy()})
+        largest = max(largest, float(np.abs(picture - decoder(latents).numpy()).max()))
+    return largest
+
+
+def export_decoder(path: Path, out: Path) -> Path:
+    """Write `<stage>.onnx` and `<stage>.json` (lineage and metrics, for the bundle's manifest) into the folder `out`.
+
+    Where ONNX Runtime is installed the graph is run and compared with PyTorch; ValueError if it differs.
+    """
+    state = checkpoint.load(path)
+    decoder = decoder_of(state).eval()
+    # What is compared is what ships: the weights as float16.
+    decoder.half().float()
+    model = FloatGraph(decoder).model()
+    name = state["config"]["name"]
+    metrics = {
+        "kmac_per_pixel": round(state["kmac_per_pixel"], 2),
+        "parameters": sum(p.numel() for p in decoder.parameters()),
+    }
+    try:
+        metrics["largest_difference"] = round(difference(model, decoder), 5)
+    except ImportError:
+        log.warning("ONNX Runtime is not installed: the graph is not checked")
+    if metrics.get("largest_difference", 0) > TOLERANCE:
+        raise ValueError(f"{path}: the graph differs by {metrics['largest_difference']} grey levels from PyTorch")
+    lineage = {
+        "checkpoint": checkpoint.file_hash(path),
+        "parents": {Path(parent).name: value for parent, value in state["parents"].items()},
+        "data": state["data_hash"],
+        "commit": state["commit"],
+        "stage": name,
+        "steps": state["step"],
+        "config": {key: Path(v).name if key in ("start", "teacher") else v for key, v in state["config"].items()},
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(out / f"{name}.onnx"))
+    (out / f"{name}.json").write_text(json.dumps({"lineage": lineage, "metrics": metrics}, indent=1) + "\n")
+    return out / f"{name}.onnx"
