@@ -1,8 +1,8 @@
 //! Least processor times: kernels, transforms, whole pictures with the family's shapes (`family.rs`) and with the shipped
 //! model, one thread. Time that other programs take does not count, and the least of many runs is what the code can do.
 //!
-//! `cargo bench -p pinhole-benches --bench least -- [kernels|transforms|family|photo] [runs]`; `PINHOLE_ISA=…` forces the
-//! kernels of whole pictures.
+//! `cargo bench -p pinhole-benches --bench least -- [kernels|transforms|family|photo] [runs] [only=fast|lite|…]`;
+//! `PINHOLE_ISA=…` forces the kernels of whole pictures.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pinhole::engine::op::Op;
@@ -12,7 +12,7 @@ use pinhole::engine::{
     RowRef, Size, TensorData,
 };
 use pinhole::{
-    Bundle, DecodeOptions, Decoder, Effort, EncodeOptions, Encoder, Picture, PixelFormat, Synthesis,
+    Bundle, DecodeOptions, Decoder, Effort, EncodeOptions, Encoder, Picture, PixelFormat,
 };
 use pinhole_benches::{family, noise};
 
@@ -236,7 +236,7 @@ fn photograph() -> Picture {
     Picture::new(WIDTH, HEIGHT, PixelFormat::Rgb8, data).unwrap()
 }
 
-fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize) {
+fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize, only: Option<&str>) {
     let file = Aligned::new(file);
     let bundle = Bundle::parse(file.get()).unwrap();
     let told = |what: String, seconds: f64| {
@@ -253,7 +253,8 @@ fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize) {
         options
     };
     let efforts: Vec<Effort> = bundle.efforts().collect();
-    for &effort in &efforts {
+    let wanted = |name| only.is_none_or(|only| only == name);
+    for &effort in efforts.iter().filter(|effort| wanted(effort.name())) {
         let mut encoder = Encoder::new(&bundle, 1).unwrap();
         let bytes = encoder.encode(picture, &at(effort)).unwrap().len();
         let seconds = least(runs, || drop(encoder.encode(picture, &at(effort)).unwrap()));
@@ -262,12 +263,15 @@ fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize) {
     }
     let Some(&effort) = efforts.last() else { return };
     let stream = Encoder::new(&bundle, 1).unwrap().encode(picture, &at(effort)).unwrap();
-    for decoder in Synthesis::ALL.into_iter().filter(|d| bundle.synthesis(*d).is_ok()) {
+    for decoder in bundle.syntheses().filter(|d| wanted(d.name())) {
         let mut options = DecodeOptions::default();
         options.decoder = decoder;
         let mut own = Decoder::new(&bundle, 1).unwrap();
         let seconds = least(runs, || drop(own.decode(&stream, &options).unwrap()));
         told(format!("decode {decoder}"), seconds);
+    }
+    if !wanted("load") {
+        return;
     }
     let small = Picture::new(64, 64, PixelFormat::Rgb8, vec![90; 64 * 64 * 3]).unwrap();
     let seconds = least(runs, || {
@@ -280,7 +284,9 @@ fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize) {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|w| !w.starts_with('-')).collect();
     let runs = words.iter().find_map(|w| w.parse().ok()).unwrap_or(60);
-    let names: Vec<&String> = words.iter().filter(|w| w.parse::<usize>().is_err()).collect();
+    let only = words.iter().find_map(|w| w.strip_prefix("only="));
+    let named = |w: &&String| w.parse::<usize>().is_err() && !w.starts_with("only=");
+    let names: Vec<&String> = words.iter().filter(named).collect();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|w| *w == name);
     if wanted("kernels") {
         single_kernels(runs);
@@ -289,10 +295,10 @@ fn main() {
         transforms(runs);
     }
     if wanted("family") {
-        whole("family", &family::bundle().unwrap(), &picture(), runs);
+        whole("family", &family::bundle().unwrap(), &picture(), runs, only);
     }
     if wanted("photo") {
         let model = include_bytes!("../models/zoo/photo/photo.pinm");
-        whole("photo", model, &photograph(), runs);
+        whole("photo", model, &photograph(), runs, only);
     }
 }
