@@ -182,7 +182,7 @@ impl<'a> Bundle<'a> {
     /// # Errors
     /// Anything that is not a whole, undamaged bundle of a known version whose parts fit each other.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BundleError> {
-        let sections = sections(bytes)?;
+        let (sections, latent_space) = sections(bytes)?;
         let find = |tag| sections.iter().find(|s| s.0 == tag).map(|s| s.1);
         let need = |tag| find(tag).ok_or(BundleError::Missing(tag));
         let program = |tag| match find(tag) {
@@ -207,7 +207,7 @@ impl<'a> Bundle<'a> {
         }
         let bundle = Bundle {
             settings: Settings::parse(need(Tag::SETTINGS)?)?,
-            latent_space: latent_space(&sections),
+            latent_space,
             analyses,
             syntheses,
             hyper_analysis: program(Tag::HYPER_ANALYSIS)?,
@@ -354,8 +354,11 @@ impl<'a> Bundle<'a> {
     }
 }
 
+/// Sections in file order, and the latent space that they make.
+type Found<'a> = (Vec<(Tag, &'a [u8])>, [u8; 8]);
+
 /// Reads the directory and checks every section's bounds, alignment and checksum.
-fn sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
+fn sections(bytes: &[u8]) -> Result<Found<'_>, BundleError> {
     let truncated = |needed: u64| BundleError::Truncated { needed, available: bytes.len() };
     if !bytes.starts_with(&SIGNATURE) {
         return Err(BundleError::NotABundle);
@@ -393,20 +396,22 @@ fn sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
         if crc32c(section) != crc {
             return Err(BundleError::Damaged(tag));
         }
-        found.push((tag, section));
+        found.push((tag, section, crc));
     }
-    Ok(found)
+    let latent_space = latent_space(&found);
+    Ok((found.into_iter().map(|(tag, section, _)| (tag, section)).collect(), latent_space))
 }
 
 /// Fingerprint of the sections that both sides must share: 64-bit FNV-1a over each one's tag, length and CRC-32C.
 ///
 /// It tells honest models apart; authenticity is the signature's business.
-fn latent_space(sections: &[(Tag, &[u8])]) -> [u8; 8] {
+fn latent_space(sections: &[(Tag, &[u8], u32)]) -> [u8; 8] {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for wanted in Tag::LATENT_SPACE {
-        let bytes = sections.iter().find(|s| s.0 == wanted).map_or(&[][..], |s| s.1);
+        let section = sections.iter().find(|s| s.0 == wanted);
+        let (bytes, crc) = section.map_or((&[][..], 0), |s| (s.1, s.2));
         let length = (bytes.len() as u32).to_le_bytes();
-        for byte in wanted.0.into_iter().chain(length).chain(crc32c(bytes).to_le_bytes()) {
+        for byte in wanted.0.into_iter().chain(length).chain(crc.to_le_bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }

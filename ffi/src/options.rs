@@ -1,7 +1,7 @@
 //! How to encode and decode.
 
 use pinhole::format::{Metadata, MetadataKind};
-use pinhole::{DecodeOptions, EncodeOptions, Effort, Scale, Synthesis, Target};
+use pinhole::{DecodeOptions, Effort, EncodeOptions, Scale, Synthesis, Target};
 
 use crate::border::{bytes, call};
 use crate::sized::{self, Growing};

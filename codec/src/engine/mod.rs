@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aligned;
 mod bands;
 mod builder;
 mod error;
@@ -55,6 +56,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use aligned::Aligned;
 pub use bands::run_banded;
 pub use builder::{ConvSpec, DepthwiseSpec, ProgramBuilder};
 pub use error::{ProgramError, RunError};

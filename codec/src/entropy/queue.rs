@@ -8,6 +8,29 @@ const BLOCK: usize = 1 << 15;
 /// In place of a symbol that does not fit a byte.
 const LARGE: i8 = i8::MIN;
 
+/// Entries of the queue, for those who make them in their own loops.
+pub(crate) mod entry {
+    use super::LARGE;
+
+    /// Whether a symbol fits an entry.
+    #[inline(always)]
+    pub(crate) fn fits(symbol: i32) -> bool {
+        symbol.unsigned_abs() <= 127
+    }
+
+    /// The entry of a symbol that fits.
+    #[inline(always)]
+    pub(crate) fn pack(index: u8, symbol: i32) -> u16 {
+        ((symbol as u16) & 0xff) << 8 | index as u16
+    }
+
+    /// The entry of one that does not, and that is listed beside.
+    #[inline(always)]
+    pub(crate) fn large(index: u8) -> u16 {
+        pack(index, LARGE as i32)
+    }
+}
+
 /// A list of symbols, each with the index of its table, two bytes an entry: a chunk has millions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
@@ -53,6 +76,21 @@ impl Queue {
             }));
             self.len += count;
             (indices, symbols) = (later, symbols_later);
+        }
+    }
+
+    /// Appends entries made with [`entry`], and the symbols of those that are [`entry::large`], in order.
+    pub(super) fn extend_entries(&mut self, mut entries: &[u16], large: &[i32]) {
+        self.large.extend_from_slice(large);
+        while !entries.is_empty() {
+            let at = self.len / BLOCK;
+            if at == self.blocks.len() {
+                self.blocks.push(Vec::with_capacity(BLOCK));
+            }
+            let (now, later) = entries.split_at(entries.len().min(BLOCK - self.len % BLOCK));
+            self.blocks[at].extend_from_slice(now);
+            self.len += now.len();
+            entries = later;
         }
     }
 

@@ -75,6 +75,16 @@ impl<'a> RansEncoder<'a> {
         Ok(())
     }
 
+    /// Queues entries made with [`entry`](super::entry), and in `large` the symbols of those that do not fit one, in
+    /// order. Their tables must be in the set and their magnitudes at most [`MAX_MAGNITUDE`](super::MAX_MAGNITUDE).
+    pub(crate) fn push_entries(&mut self, set: &'a TableSet, entries: &[u16], large: &[i32]) {
+        let before = self.queue.len();
+        self.queue.extend_entries(entries, large);
+        if !self.sets.last().is_some_and(|(_, last)| core::ptr::eq(*last, set)) {
+            self.sets.push((before, set));
+        }
+    }
+
     /// Codes the queue with as many states as suit its size. An empty queue gives no bytes.
     #[must_use]
     pub fn finish(&self) -> Vec<u8> {

@@ -56,6 +56,10 @@ impl Crc32c {
     /// Appends bytes.
     #[must_use]
     pub fn update(self, bytes: &[u8]) -> Self {
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        if let Some(state) = crate::engine::kernels::crc32c(self.state, bytes) {
+            return Self { state };
+        }
         let (groups, rest) = bytes.as_chunks::<8>();
         let state = groups.iter().fold(self.state, |state, group| {
             let [a, b, c, d] = state.to_le_bytes();

@@ -9,7 +9,8 @@ use super::quantise::{SYMBOL_LIMIT, Thresholds};
 use super::{FRACTION, Geometry};
 use crate::api::{DecodeError, EncodeError};
 use crate::bundle::Bundle;
-use crate::entropy::{RansDecoder, RansEncoder, TableSet};
+use crate::engine::kernels::{Work, wide};
+use crate::entropy::{RansDecoder, RansEncoder, TableSet, entry};
 
 /// Zero point of hyper-latents as the engine stores them.
 const HYPER_ZERO: i32 = 128;
@@ -31,8 +32,8 @@ struct Quantiser<'a> {
     bundle: &'a Bundle<'a>,
     queue: RansEncoder<'a>,
     thresholds: Thresholds,
-    indices: Vec<u8>,
-    symbols: Vec<i16>,
+    entries: Vec<u16>,
+    large: Vec<i32>,
 }
 
 impl<'a> ChunkEncoder<'a> {
@@ -41,8 +42,8 @@ impl<'a> ChunkEncoder<'a> {
             bundle,
             queue: RansEncoder::new(),
             thresholds: Thresholds::new(&bundle.latent_tables),
-            indices: Vec::new(),
-            symbols: Vec::new(),
+            entries: Vec::new(),
+            large: Vec::new(),
         };
         ChunkEncoder { bundle, predictor: Predictor::new(bundle), quantiser }
     }
@@ -90,44 +91,124 @@ impl Quantiser<'_> {
         positions: &mut impl Iterator<Item = usize>,
         v: &mut [i16],
     ) -> Result<(), EncodeError> {
-        let m = self.bundle.settings().latent_channels;
-        let skip = self.bundle.settings().skip_below;
         // Room for all, shortened to what is coded: writing always and counting up where it counts needs no branch.
-        self.indices.resize(prediction.scale.len(), 0);
-        self.symbols.resize(prediction.scale.len(), 0);
-        let last = last_table(&self.bundle.latent_tables);
+        self.entries.resize(prediction.scale.as_slice().len() + GROUP, 0);
+        self.large.clear();
+        let coded = wide(Quantising {
+            groups: GroupCoder {
+                thresholds: &self.thresholds,
+                skip: self.bundle.settings().skip_below,
+                last: last_table(&self.bundle.latent_tables),
+            },
+            channels: self.bundle.settings().latent_channels,
+            prediction,
+            positions,
+            v,
+            entries: &mut self.entries,
+            large: &mut self.large,
+        });
+        self.queue.push_entries(&self.bundle.latent_tables, &self.entries[..coded], &self.large);
+        Ok(())
+    }
+}
+
+/// The quantisation of some positions, in order. Gives how many latents are coded.
+struct Quantising<'a, P> {
+    groups: GroupCoder<'a>,
+    channels: usize,
+    prediction: &'a Prediction,
+    positions: &'a mut P,
+    v: &'a mut [i16],
+    entries: &'a mut [u16],
+    large: &'a mut Vec<i32>,
+}
+
+impl<P: Iterator<Item = usize>> Work for Quantising<'_, P> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let Quantising { groups: coder, channels: m, prediction, positions, v, entries, large } =
+            self;
         let mut coded = 0;
-        let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
-        for ((mean, scale), position) in predicted.zip(positions) {
-            let v = &mut v[position * m..][..m];
-            let groups = v.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
-            for ((v, mean), scale) in groups {
-                if none_coded(scale, skip) {
-                    v.copy_from_slice(mean);
-                    continue;
-                }
-                for ((v, &mean), &scale) in v.iter_mut().zip(mean).zip(scale) {
-                    let kept = scale >= skip;
-                    let distance = i32::from(*v) - i32::from(mean);
-                    let symbol = self.thresholds.quantise(scale, distance) * i32::from(kept);
-                    self.indices[coded] = scale.min(last);
-                    self.symbols[coded] = symbol as i16;
-                    coded += usize::from(kept);
-                    *v = reconstruct(symbol, mean);
-                }
+        let mean = prediction.mean.as_slice().chunks_exact(m);
+        for ((mean, scale), position) in
+            mean.zip(prediction.scale.as_slice().chunks_exact(m)).zip(positions)
+        {
+            let (groups, rest) = v[position * m..][..m].as_chunks_mut::<GROUP>();
+            let (means, mean_rest) = mean.as_chunks::<GROUP>();
+            let (scales, scale_rest) = scale.as_chunks::<GROUP>();
+            for ((v, mean), scale) in groups.iter_mut().zip(means).zip(scales) {
+                coded += coder.group(v, mean, scale, &mut entries[coded..], large);
+            }
+            for ((v, &mean), &scale) in rest.iter_mut().zip(mean_rest).zip(scale_rest) {
+                let one = core::array::from_mut(v);
+                coded += coder.group(one, &[mean], &[scale], &mut entries[coded..], large);
             }
         }
-        let (indices, symbols) = (&self.indices[..coded], &self.symbols[..coded]);
-        Ok(self.queue.push_run(&self.bundle.latent_tables, indices, symbols)?)
+        coded
+    }
+}
+
+/// What quantises some latents at a time.
+struct GroupCoder<'a> {
+    thresholds: &'a Thresholds,
+    skip: u8,
+    last: u8,
+}
+
+impl GroupCoder<'_> {
+    /// Quantises latents, writes entries for those that are coded to the front of `entries` (which has room for all) and
+    /// symbols that do not fit an entry to `large`, and puts what the decoder will see in place of the latents. Returns
+    /// how many are coded.
+    #[inline(always)]
+    fn group<const N: usize>(
+        &self,
+        v: &mut [i16; N],
+        mean: &[i16; N],
+        scale: &[u8; N],
+        entries: &mut [u16],
+        large: &mut Vec<i32>,
+    ) -> usize {
+        if none_coded(scale, self.skip) {
+            *v = *mean;
+            return 0;
+        }
+        let mut symbols = [0_i32; N];
+        let mut packed = [0_u16; N];
+        let mut fits = true;
+        for i in 0..N {
+            let distance = i32::from(v[i]) - i32::from(mean[i]);
+            let kept = i32::from(scale[i] >= self.skip);
+            let symbol = self.thresholds.quantise(scale[i], distance) * kept;
+            symbols[i] = symbol;
+            fits &= entry::fits(symbol);
+            packed[i] = entry::pack(scale[i].min(self.last), symbol);
+            v[i] = reconstruct(symbol, mean[i]);
+        }
+        let Some(entries) = entries.first_chunk_mut::<N>() else { return 0 };
+        let mut coded = 0;
+        for i in 0..N {
+            // Never beyond N, which the compiler cannot see.
+            entries[coded.min(N - 1)] = packed[i];
+            if !fits && scale[i] >= self.skip && !entry::fits(symbols[i]) {
+                entries[coded.min(N - 1)] = entry::large(scale[i].min(self.last));
+                large.push(symbols[i]);
+            }
+            coded += usize::from(scale[i] >= self.skip);
+        }
+        coded
     }
 }
 
 /// Whether a group of latents is skipped as a whole, as most groups of high frequencies are.
+#[inline(always)]
 fn none_coded(scale: &[u8], skip: u8) -> bool {
     scale.iter().fold(0, |most: u8, &s| most.max(s)) < skip
 }
 
 /// The value that a symbol stands for: mean + symbol, saturated to i16.
+#[inline(always)]
 fn reconstruct(symbol: i32, mean: i16) -> i16 {
     let value = i32::from(mean) + (symbol << FRACTION);
     value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
@@ -226,21 +307,54 @@ impl SymbolReader<'_> {
         let m = self.bundle.settings().latent_channels;
         let skip = self.bundle.settings().skip_below;
         let last = last_table(&self.bundle.latent_tables);
-        let len = prediction.scale.len();
-        self.indices.resize(len, 0);
+        let scale = prediction.scale.as_slice();
+        self.indices.resize(scale.len() + GROUP, 0);
         // One more, so that there is always a next symbol to look at.
-        self.symbols.resize(len + 1, 0);
+        self.symbols.resize(scale.len() + 1, 0);
         let mut coded = 0;
-        for &scale in &prediction.scale {
-            self.indices[coded] = scale.min(last);
-            coded += usize::from(scale >= skip);
+        for scale in scale.chunks(GROUP).filter(|group| !none_coded(group, skip)) {
+            for &scale in scale {
+                self.indices[coded] = scale.min(last);
+                coded += usize::from(scale >= skip);
+            }
         }
         let tables = &self.bundle.latent_tables;
         rans.decode_run(tables, &self.indices[..coded], &mut self.symbols[..coded])?;
         self.coded += coded as u64;
+        wide(Reconstructing {
+            symbols: &self.symbols,
+            prediction,
+            channels: m,
+            skip,
+            positions,
+            decoded,
+        });
+        Ok(())
+    }
+}
+
+/// Decoded latents of some positions from their symbols, in order.
+struct Reconstructing<'a, P> {
+    /// Those of the latents that are coded, and one more.
+    symbols: &'a [i32],
+    prediction: &'a Prediction,
+    channels: usize,
+    skip: u8,
+    positions: &'a mut P,
+    decoded: &'a mut [i16],
+}
+
+impl<P: Iterator<Item = usize>> Work for Reconstructing<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Reconstructing { symbols, prediction, channels: m, skip, positions, decoded } = self;
         let mut next = 0;
-        let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
-        for ((mean, scale), position) in predicted.zip(positions) {
+        let mean = prediction.mean.as_slice().chunks_exact(m);
+        for ((mean, scale), position) in
+            mean.zip(prediction.scale.as_slice().chunks_exact(m)).zip(positions)
+        {
             let out = &mut decoded[position * m..][..m];
             let groups = out.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
             for ((out, mean), scale) in groups {
@@ -248,15 +362,18 @@ impl SymbolReader<'_> {
                     out.copy_from_slice(mean);
                     continue;
                 }
-                for ((&mean, &scale), out) in mean.iter().zip(scale).zip(out) {
+                // First spread, one by one; then the arithmetic, side by side.
+                let mut spread = [0; GROUP];
+                for (to, &scale) in spread.iter_mut().zip(scale) {
                     let kept = scale >= skip;
-                    let symbol = self.symbols[next] * i32::from(kept);
+                    *to = if kept { symbols[next] } else { 0 };
                     next += usize::from(kept);
+                }
+                for ((out, &mean), symbol) in out.iter_mut().zip(mean).zip(spread) {
                     *out = reconstruct(symbol.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT), mean);
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::bundle::Settings;
+use crate::engine::kernels::{Work, wide};
 use crate::engine::requant::round_ties_even;
 
 /// Per-channel factors of one quality.
@@ -24,10 +25,24 @@ impl Gains {
 
 /// `clamp(round_ties_even(x · factor))` of every channel of every position.
 pub(crate) fn scale_row(row: &mut [i16], factors: &[f32]) {
-    for position in row.chunks_exact_mut(factors.len()) {
-        for (x, factor) in position.iter_mut().zip(factors) {
-            let scaled = (f32::from(*x) * factor).clamp(-32768.0, 32767.0);
-            *x = round_ties_even(scaled) as i16;
+    wide(Scaling { row, factors });
+}
+
+struct Scaling<'a> {
+    row: &'a mut [i16],
+    factors: &'a [f32],
+}
+
+impl Work for Scaling<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for position in self.row.chunks_exact_mut(self.factors.len()) {
+            for (x, factor) in position.iter_mut().zip(self.factors) {
+                let scaled = (f32::from(*x) * factor).clamp(-32768.0, 32767.0);
+                *x = round_ties_even(scaled) as i16;
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::Geometry;
 use super::geometry::Half;
 use crate::bundle::Bundle;
-use crate::engine::{Executor, Program, RowMut, RowRef, RunError, Size};
+use crate::engine::{Aligned, Executor, Program, RowMut, RowRef, RunError, Size};
 
 /// Positions that are predicted together: enough that the weights are not read for a handful.
 const TOGETHER: usize = 96;
@@ -17,9 +17,9 @@ const TOGETHER: usize = 96;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prediction {
     /// Means, `[positions][M]`, 1/16 of a symbol.
-    pub(crate) mean: Vec<i16>,
+    pub(crate) mean: Aligned<i16>,
     /// Scale indices, `[positions][M]`.
-    pub(crate) scale: Vec<u8>,
+    pub(crate) scale: Aligned<u8>,
 }
 
 /// Runs the entropy model; keeps its buffers between chunks.
@@ -33,7 +33,9 @@ pub(crate) struct Predictor<'a> {
     /// Features of every latent position of the chunk, `[rows][columns][F]`.
     features: Vec<u8>,
     /// Features and context of the positions that are predicted together.
-    packed: [Vec<u8>; 2],
+    packed: [Aligned<u8>; 2],
+    /// How many positions these are.
+    waiting: usize,
     prediction: Prediction,
 }
 
@@ -44,7 +46,8 @@ impl<'a> Predictor<'a> {
             rows: Executor::new(),
             points: Executor::new(),
             features: Vec::new(),
-            packed: [Vec::new(), Vec::new()],
+            packed: Default::default(),
+            waiting: 0,
             prediction: Prediction::default(),
         }
     }
@@ -81,7 +84,11 @@ impl<'a> Predictor<'a> {
         let row_len = hyper.columns * self.bundle.settings().hyper_channels;
         let kept = geometry.columns * channels(program);
         let features = &mut self.features;
-        self.packed.iter_mut().for_each(Vec::clear);
+        // Rows are packed until there are enough: at most one row too many.
+        let most = TOGETHER + geometry.columns;
+        self.packed[0].reset(most * channels(program));
+        self.packed[1].reset(most * channels(&self.bundle.context));
+        self.waiting = 0;
         features.clear();
         features.reserve_exact(geometry.rows * kept);
         let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
@@ -158,14 +165,17 @@ impl<'a> Predictor<'a> {
     /// Adds the inputs of one row's predictions to those that wait.
     fn pack(&mut self, geometry: Geometry, row: usize, half: Half, context: Option<&[u8]>) {
         let [features, near] = &mut self.packed;
+        let (features, near) = (features.as_mut_slice(), near.as_mut_slice());
         let f = channels(&self.bundle.hyper_synthesis);
         let own = &self.features[row * geometry.columns * f..][..geometry.columns * f];
         let n = channels(&self.bundle.context);
         for column in geometry.columns_of(row, half) {
-            features.extend_from_slice(&own[column * f..][..f]);
+            let at = self.waiting;
+            features[at * f..][..f].copy_from_slice(&own[column * f..][..f]);
             if let Some(context) = context {
-                near.extend_from_slice(&context[column * n..][..n]);
+                near[at * n..][..n].copy_from_slice(&context[column * n..][..n]);
             }
+            self.waiting += 1;
         }
     }
 
@@ -177,23 +187,23 @@ impl<'a> Predictor<'a> {
         half: Half,
         visit: &mut impl FnMut(&Prediction) -> Result<(), E>,
     ) -> Result<(), E> {
-        let n = self.packed[0].len() / channels(&self.bundle.hyper_synthesis).max(1);
+        let n = self.waiting;
         if n < TOGETHER && row + 1 < geometry.rows || n == 0 {
             return Ok(());
         }
         let len = n * self.bundle.settings().latent_channels;
         let Prediction { mean, scale } = &mut self.prediction;
-        mean.resize(len, 0);
-        scale.resize(len, 0);
-        let outputs = &mut [RowMut::I16(mean), RowMut::U8(scale)];
+        let outputs = &mut [RowMut::I16(mean.reset(len)), RowMut::U8(scale.reset(len))];
         let [features, near] = &self.packed;
+        let features = &features.as_slice()[..n * channels(&self.bundle.hyper_synthesis)];
+        let near = &near.as_slice()[..n * channels(&self.bundle.context)];
         let inputs = [RowRef::U8(features), RowRef::U8(near)];
         let (program, inputs) = match half {
             Half::Anchors => (&self.bundle.parameters_first, &inputs[..1]),
             Half::Others => (&self.bundle.parameters_second, &inputs[..]),
         };
         self.points.points(program, n, inputs, outputs)?;
-        self.packed.iter_mut().for_each(Vec::clear);
+        self.waiting = 0;
         visit(&self.prediction)
     }
 }

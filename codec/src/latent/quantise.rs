@@ -22,7 +22,7 @@ const MAGNITUDES: usize = 16;
 pub(super) struct Thresholds {
     /// By index and magnitude: how much further than half-way a distance must be to get that magnitude, in 1/16.
     /// One row for every index, so that rounding needs no branch.
-    beyond_half: [[u8; MAGNITUDES]; 256],
+    beyond_half: [[i32; MAGNITUDES]; 256],
 }
 
 impl Thresholds {
@@ -42,19 +42,19 @@ impl Thresholds {
                 let twice_dearer = bits(k as i32) - bits(k as i32 - 1);
                 let steps = (twice_dearer * i64::from(BIT_WORTH)) >> (32 + 2 - FRACTION);
                 // Below a whole symbol, so that only the two neighbours compete.
-                *beyond = steps.clamp(0, (1 << (FRACTION - 1)) - 1) as u8;
+                *beyond = steps.clamp(0, (1 << (FRACTION - 1)) - 1) as i32;
             }
         }
         Thresholds { beyond_half }
     }
 
     /// The symbol of a distance from the mean in 1/16, coded with table `index` (the last serves for higher ones).
-    #[inline]
+    #[inline(always)]
     pub(super) fn quantise(&self, index: u8, distance: i32) -> i32 {
         let rounded = distance.abs() + (1 << (FRACTION - 1));
-        let nearest = (rounded >> FRACTION) as usize;
-        let beyond = self.beyond_half[usize::from(index)][nearest.min(MAGNITUDES - 1)];
-        ((rounded - i32::from(beyond)) >> FRACTION).min(SYMBOL_LIMIT) * distance.signum()
+        let nearest = (rounded >> FRACTION).min(MAGNITUDES as i32 - 1) as usize;
+        let beyond = self.beyond_half.as_flattened()[usize::from(index) * MAGNITUDES + nearest];
+        ((rounded - beyond) >> FRACTION).min(SYMBOL_LIMIT) * distance.signum()
     }
 }
 

@@ -110,9 +110,11 @@ impl Description {
         for (knot, gains) in self.gain_knots.iter().enumerate() {
             equal(&format!("gains of knot {knot}"), self.latent_channels, gains.len())?;
         }
-        if let Some(name) = self.transforms.keys().find(|&name| {
-            !ROLES.iter().any(|role| role.optional && role.name == name)
-        }) {
+        if let Some(name) = self
+            .transforms
+            .keys()
+            .find(|&name| !ROLES.iter().any(|role| role.optional && role.name == name))
+        {
             return Err(PackError::UnknownTransform { name: name.clone() });
         }
         equal("hyper tables", self.hyper_channels, self.hyper_tables.len())

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use jni::EnvUnowned;
 use jni::objects::{JByteArray, JClass, JIntArray};
 use jni::sys::{jfloat, jint, jlong};
-use pinhole::{EncodeOptions, Effort, Target};
+use pinhole::{Effort, EncodeOptions, Target};
 use pinhole_owned::OwnedEncoder;
 
 use crate::failure::{Failure, native};

@@ -79,9 +79,7 @@ extern "system" fn Java_pinhole_Native_modelEncodes<'e>(
     _: JClass<'e>,
     model: jlong,
 ) -> jboolean {
-    native(&mut env, |_| {
-        Ok(MODELS.get(model)?.bundle().can_encode())
-    })
+    native(&mut env, |_| Ok(MODELS.get(model)?.bundle().can_encode()))
 }
 
 /// `void modelFree(long model)`

@@ -9,6 +9,8 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod crc;
 #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
 mod neon;
 mod scalar;
@@ -20,7 +22,10 @@ mod wasm;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::op::{Conv1x1, Depthwise};
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+pub(crate) use crc::crc32c;
+
+use super::op::{Conv1x1, Depthwise, Table};
 use super::{RowMut, RowRef, RunError};
 
 /// Whether this processor has a feature; without `std`, whether the compiler was told so.
@@ -53,6 +58,12 @@ type Conv1x1Fn =
 /// The processor has the instruction set and lengths are as [`Kernels::depthwise`] checks them.
 type DepthwiseFn = unsafe fn(&Depthwise<'_>, usize, &[RowRef<'_>], Option<&[i16]>, RowMut<'_>);
 
+/// Looks up every element of one row; see [`Kernels::table`].
+///
+/// # Safety
+/// The processor has the instruction set and both rows have one length.
+type TableFn = unsafe fn(&Table<'_>, &[i16], &mut [u8]);
+
 /// The code for one instruction set. Every kernel module has one or more of these.
 struct Code {
     /// What `PINHOLE_ISA` calls it.
@@ -61,6 +72,7 @@ struct Code {
     available: fn() -> bool,
     conv1x1: Conv1x1Fn,
     depthwise: DepthwiseFn,
+    table: TableFn,
 }
 
 /// An instruction set there is code for in this build.
@@ -227,6 +239,53 @@ impl Kernels {
         unsafe { (self.isa.0.depthwise)(op, n, rows, residual, out) }
         Ok(())
     }
+}
+
+impl Kernels {
+    /// Looks up every element.
+    ///
+    /// # Errors
+    /// [`RunError::Mismatch`] if a length or type is wrong.
+    pub fn table(self, op: &Table<'_>, x: RowRef<'_>, out: RowMut<'_>) -> Result<(), RunError> {
+        same("output of table", x.len(), out.len())?;
+        let (RowRef::I16(x), RowMut::U8(out)) = (x, out) else {
+            return Err(RunError::Mismatch { what: "types of table", expected: 0, found: 1 });
+        };
+        // SAFETY: the processor has the features (invariant of `isa`); the lengths were checked above.
+        unsafe { (self.isa.0.table)(op, x, out) }
+        Ok(())
+    }
+}
+
+/// Some work to be compiled for several instruction sets.
+pub(crate) trait Work {
+    /// What it gives.
+    type Output;
+
+    /// Does it. Implementations are `#[inline(always)]`, and so is what they call: only what is inlined profits.
+    fn run(self) -> Self::Output;
+}
+
+/// Does some work in code that the compiler has made for wide vectors, if this processor has them. The results are the
+/// same: the compiler keeps Rust's arithmetic.
+#[inline(always)]
+pub(crate) fn wide<W: Work>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        fn avx512<W: Work>(work: W) -> W::Output {
+            work.run()
+        }
+        if detected!("avx512f")
+            && detected!("avx512bw")
+            && detected!("avx512dq")
+            && detected!("avx512vl")
+        {
+            // SAFETY: the processor has the features.
+            return unsafe { avx512(work) };
+        }
+    }
+    work.run()
 }
 
 fn same(what: &'static str, expected: usize, found: usize) -> Result<(), RunError> {

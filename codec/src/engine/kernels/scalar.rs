@@ -1,7 +1,7 @@
 //! Kernels in plain Rust, written so that compilers vectorise them where they can.
 
 use super::Code;
-use crate::engine::op::{COUT_BLOCK, Conv1x1, Depthwise};
+use crate::engine::op::{COUT_BLOCK, Conv1x1, Depthwise, Table};
 use crate::engine::requant::requantise;
 use crate::engine::{RowMut, RowRef};
 
@@ -11,7 +11,22 @@ pub(super) static SCALAR: Code = Code {
     available: || true,
     conv1x1: |op, n, x, residual, out, _scratch| conv1x1(op, n, x, residual, out),
     depthwise: |op, n, rows, residual, out| depthwise(op, n, rows, residual, out, 0),
+    table,
 };
+
+/// Every element by itself.
+pub(super) fn table(op: &Table<'_>, x: &[i16], out: &mut [u8]) {
+    for (&x, out) in x.iter().zip(out) {
+        *out = look_up(op, x);
+    }
+}
+
+/// One element.
+#[inline(always)]
+pub(super) fn look_up(op: &Table<'_>, x: i16) -> u8 {
+    let last = op.table.len() as i32 - 1;
+    op.table[(i32::from(x) - i32::from(op.lo)).clamp(0, last) as usize]
+}
 
 /// Reads as a 16-bit integer.
 trait Element: Copy {

@@ -85,4 +85,18 @@ proptest! {
         let r = residual.then_some(&r[..]);
         agree(to, n * c, |kernels, out| kernels.depthwise(op, n, &rows, r, out).unwrap());
     }
+
+    #[test]
+    fn table_agrees(seed: u64, n in 0_usize..2500, entries in 1_usize..9000, lo: i16) {
+        let mut rng = Rng(seed);
+        let mut b = ProgramBuilder::new();
+        let x = b.input(DType::I16, 1, 0).unwrap();
+        let lo = if rng.chance(2) { -(entries as i16 / 2) } else { lo };
+        let y = b.table(x, lo, &rng.bytes(entries), 0).unwrap();
+        let bytes = b.finish(&[y]).unwrap();
+        let program = Program::parse(&bytes).unwrap();
+        let Op::Table(op) = &program.ops()[0] else { unreachable!() };
+        let x = rng.words(n);
+        agree(DType::U8, n, |k, out| k.table(op, RowRef::I16(&x), out).unwrap());
+    }
 }

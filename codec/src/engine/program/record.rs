@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::{ALIGN, MAX_OFFSET, MAX_TABLE, RECORD, TensorId};
-use crate::engine::op::{COUT_BLOCK, Conv1x1, Depthwise, Table};
+use crate::engine::op::{CIN_GROUP, COUT_BLOCK, Conv1x1, Depthwise, Table};
 use crate::engine::requant::Bounds;
 use crate::engine::{DType, ProgramError, TensorInfo};
 
@@ -129,26 +129,29 @@ impl<'a> Record<'a> {
             bytemuck::cast_slice(self.block("weights", 36, Conv1x1::weight_bytes(cin, cout))?);
         let bounds = self.bounds(out)?;
         let (bias, scale) = self.bias_and_scale(cout, COUT_BLOCK)?;
-        // Padding must be zero, so that kernels may read whole groups; sums serve inputs read as unsigned.
-        let mut bias_unsigned = bias.clone();
-        let mut at = 0;
-        for block in 0..cout.div_ceil(COUT_BLOCK) {
-            for group in 0..cin.div_ceil(4) {
-                for lane in 0..COUT_BLOCK {
-                    let o = block * COUT_BLOCK + lane;
-                    for i in 0..4 {
-                        let w = weights[at];
-                        at += 1;
-                        if (o >= cout || group * 4 + i >= cin) && w != 0 {
-                            return Err(ProgramError::NonZeroPadding { op: Some(self.op) });
-                        }
-                        bias_unsigned[o] = bias_unsigned[o].wrapping_sub(i32::from(w) << 15);
+        // Padding must be zero, so that kernels may read whole groups.
+        let padded = |o: usize, i: usize| weights[Conv1x1::weight_index(cin, o, i)] != 0;
+        let (outputs, inputs) =
+            (cout.next_multiple_of(COUT_BLOCK), cin.next_multiple_of(CIN_GROUP));
+        if (0..outputs).any(|o| (cin..inputs).any(|i| padded(o, i)))
+            || (cout..outputs).any(|o| (0..cin).any(|i| padded(o, i)))
+        {
+            return Err(ProgramError::NonZeroPadding { op: Some(self.op) });
+        }
+        let mut bias_unsigned = Vec::new();
+        if from.dtype == DType::I16 {
+            // Sums of weights serve inputs that are read as unsigned.
+            let blocks = weights.chunks_exact(inputs.max(1) * COUT_BLOCK);
+            for (block, bias) in blocks.zip(bias.chunks_exact(COUT_BLOCK)) {
+                let mut sums = [0_i32; COUT_BLOCK];
+                for group in block.as_chunks::<{ COUT_BLOCK * CIN_GROUP }>().0 {
+                    for (sum, w) in sums.iter_mut().zip(group.as_chunks::<CIN_GROUP>().0) {
+                        *sum += w.iter().map(|&w| i32::from(w)).sum::<i32>();
                     }
                 }
+                let pairs = bias.iter().zip(sums);
+                bias_unsigned.extend(pairs.map(|(bias, sum)| bias.wrapping_sub(sum << 15)));
             }
-        }
-        if from.dtype == DType::U8 {
-            bias_unsigned = Vec::new();
         }
         let weights = Cow::Borrowed(weights);
         Ok(Conv1x1 { input, residual, cin, cout, weights, bias, bias_unsigned, scale, bounds })

@@ -5,6 +5,7 @@ use core::ops::Range;
 use alloc::vec::Vec;
 
 use super::plan::{self, Schedule};
+use super::points::Points;
 use super::ring::{self, Ring};
 use super::rows;
 use crate::engine::op::Op;
@@ -48,6 +49,7 @@ pub struct Executor {
     /// First row of each tensor in this run.
     starts: Vec<i64>,
     scratch: Vec<u8>,
+    points: Points,
 }
 
 impl Executor {
@@ -190,22 +192,9 @@ impl Executor {
         }
         let mut from = 0;
         while from < n {
-            let width = (n - from).min(Self::POINTS);
-            let span = |row_len: usize| (row_len / n * from, row_len / n * (from + width));
-            let mut source = |input: usize, _y: usize, mut row: RowMut<'_>| {
-                let (start, end) = span(inputs[input].len());
-                if let Some(part) = inputs[input].get(start, end) {
-                    row.copy_from(part);
-                }
-            };
-            let mut sink = |output: usize, _y: usize, row: RowRef<'_>| {
-                let (start, end) = span(outputs[output].len());
-                if let Some(mut part) = outputs[output].get(start, end) {
-                    part.copy_from(row);
-                }
-            };
-            self.run(program, Size { height: 1, width }, &mut source, &mut sink)?;
-            from += width;
+            let end = n.min(from + Self::POINTS);
+            self.points.run(self.kernels, program, from..end, inputs, outputs)?;
+            from = end;
         }
         Ok(())
     }
@@ -258,7 +247,7 @@ impl Executor {
                     at += c;
                 }
             }
-            Op::Table(op) => rows::table(op, ring(op.input).row(y), out),
+            Op::Table(op) => self.kernels.table(op, ring(op.input).row(y), out)?,
         }
         Ok(())
     }

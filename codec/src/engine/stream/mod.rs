@@ -2,6 +2,7 @@
 
 mod exec;
 mod plan;
+mod points;
 mod ring;
 mod rows;
 #[cfg(test)]

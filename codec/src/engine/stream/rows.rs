@@ -1,11 +1,20 @@
-//! The operations that only move or look up elements, on single rows.
+//! The operations that only move elements, on single rows.
 
-use crate::engine::op::Table;
 use crate::engine::{RowMut, RowRef};
+
+/// Elements of eight RGB pixels, the commonest run: copies of a length that is known need no call.
+const PIXELS: usize = 24;
 
 /// Row `dy` of blocks of side `b` into its share of a deeper row: `run` = b · channels elements at a time.
 pub(super) fn space_to_depth(from: RowRef<'_>, to: RowMut<'_>, run: usize, b: usize, dy: usize) {
     fn go<T: Copy>(from: &[T], to: &mut [T], run: usize, b: usize, dy: usize) {
+        if run == PIXELS {
+            let (from, _) = from.as_chunks::<PIXELS>();
+            for (from, to) in from.iter().zip(to.chunks_exact_mut(PIXELS * b)) {
+                to[dy * PIXELS..(dy + 1) * PIXELS].copy_from_slice(from);
+            }
+            return;
+        }
         for (from, to) in from.chunks_exact(run).zip(to.chunks_exact_mut(run * b)) {
             to[dy * run..(dy + 1) * run].copy_from_slice(from);
         }
@@ -20,6 +29,13 @@ pub(super) fn space_to_depth(from: RowRef<'_>, to: RowMut<'_>, run: usize, b: us
 /// The inverse: row `dy` of the blocks out of a deeper row.
 pub(super) fn depth_to_space(from: RowRef<'_>, to: RowMut<'_>, run: usize, b: usize, dy: usize) {
     fn go<T: Copy>(from: &[T], to: &mut [T], run: usize, b: usize, dy: usize) {
+        if run == PIXELS {
+            let (to, _) = to.as_chunks_mut::<PIXELS>();
+            for (from, to) in from.chunks_exact(PIXELS * b).zip(to) {
+                to.copy_from_slice(&from[dy * PIXELS..(dy + 1) * PIXELS]);
+            }
+            return;
+        }
         for (from, to) in from.chunks_exact(run * b).zip(to.chunks_exact_mut(run)) {
             to.copy_from_slice(&from[dy * run..(dy + 1) * run]);
         }
@@ -42,14 +58,5 @@ pub(super) fn concat(from: RowRef<'_>, c: usize, to: RowMut<'_>, channels: usize
         (RowRef::U8(f), RowMut::U8(t)) => go(f, c, t, channels, at),
         (RowRef::I16(f), RowMut::I16(t)) => go(f, c, t, channels, at),
         _ => {}
-    }
-}
-
-/// Looks up every element.
-pub(super) fn table(op: &Table<'_>, from: RowRef<'_>, to: RowMut<'_>) {
-    let (RowRef::I16(from), RowMut::U8(to)) = (from, to) else { return };
-    let last = op.table.len() as i32 - 1;
-    for (&x, out) in from.iter().zip(to) {
-        *out = op.table[(i32::from(x) - i32::from(op.lo)).clamp(0, last) as usize];
     }
 }

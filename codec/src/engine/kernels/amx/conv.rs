@@ -10,7 +10,7 @@ use core::ptr;
 use alloc::vec::Vec;
 
 use super::tiles::{Operands, ROW_BYTES, ROWS, SIDE, SUMS, Tiles, products};
-use crate::engine::kernels::avx512::{AVX512_VNNI, split};
+use crate::engine::kernels::avx512::{AVX512_VNNI, saturates, scaled, split};
 use crate::engine::op::Conv1x1;
 use crate::engine::requant::Bounds;
 use crate::engine::{RowMut, RowRef};
@@ -20,14 +20,6 @@ fn steps(cin: usize) -> Option<(usize, usize)> {
     let least = cin.div_ceil(ROW_BYTES);
     let steps = (least..=2 * least).find(|steps| cin.is_multiple_of(4 * steps))?;
     Some((cin / steps, steps))
-}
-
-/// Whether sums become outputs by 16-bit saturating arithmetic alone: the product then fits 32 bits, and no two
-/// saturations follow each other that could undo one another.
-fn saturates(op: &Conv1x1<'_>, residual: bool, bytes: bool) -> bool {
-    let offset = op.bounds.offset;
-    let simple = if residual { offset == 0 && !bytes } else { i16::try_from(offset).is_ok() };
-    simple && op.scale.iter().fold(true, |small, s| small & (s.abs() < 1.0))
 }
 
 /// # Safety
@@ -43,9 +35,11 @@ pub(super) unsafe fn conv1x1(
     scratch: &mut Vec<u8>,
 ) {
     let bytes = matches!(out, RowMut::U8(_));
-    let Some((step, steps)) =
-        steps(op.cin).filter(|_| n > 0 && saturates(op, residual.is_some(), bytes))
-    else {
+    let Some((step, steps)) = steps(op.cin).filter(|_| {
+        n > 0
+            && !(bytes && residual.is_some())
+            && saturates(op.bounds, &op.scale, residual.is_some())
+    }) else {
         // SAFETY: the same promises.
         return unsafe { (AVX512_VNNI.conv1x1)(op, n, x, residual, out, scratch) };
     };
@@ -147,7 +141,7 @@ struct Piece {
 }
 
 /// # Safety
-/// As [`conv1x1`], for input type (`SPLIT` = I16) and output type (`U8OUT`); [`steps`] and [`saturates`] agree.
+/// As [`conv1x1`], for input type (`SPLIT` = I16) and output type (`U8OUT`); [`steps`] and `saturates` agree.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn all<const SPLIT: bool, const U8OUT: bool>(c: &Call) {
     let mut sums = [const { Sums([MaybeUninit::uninit(); 2 * SUMS]) }; 2];
@@ -261,17 +255,14 @@ unsafe fn finish<const B: usize, const SPLIT: bool, const U8OUT: bool>(
                     let high = _mm512_load_si512(from.add(SUMS).cast());
                     acc = _mm512_add_epi32(acc, _mm512_slli_epi32::<8>(high));
                 }
-                let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), scale[b]);
-                v[b] = _mm512_cvt_roundps_epi32::<
-                    { _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC },
-                >(scaled);
+                v[b] = scaled(acc, scale[b]);
             }
             // Lane by lane: four words of v[0], four of v[1]; four of v[2], four of v[3].
             let (a, b) = (_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
             if U8OUT {
-                let (a, b) = (_mm512_adds_epi16(a, limits.offset), _mm512_adds_epi16(b, limits.offset));
-                let order =
-                    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                let (a, b) =
+                    (_mm512_adds_epi16(a, limits.offset), _mm512_adds_epi16(b, limits.offset));
+                let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
                 let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b));
                 let bytes = _mm512_max_epu8(bytes, limits.byte_lo);
                 let bytes = _mm512_min_epu8(bytes, limits.byte_hi);

@@ -11,8 +11,13 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use super::Code;
 use super::avx512::AVX512_VNNI;
 
-pub(super) static AMX: Code =
-    Code { name: "amx", available, conv1x1: conv::conv1x1, depthwise: AVX512_VNNI.depthwise };
+pub(super) static AMX: Code = Code {
+    name: "amx",
+    available,
+    conv1x1: conv::conv1x1,
+    depthwise: AVX512_VNNI.depthwise,
+    table: AVX512_VNNI.table,
+};
 
 /// Whether processor and system let this process use tiles; asked once.
 fn available() -> bool {

@@ -4,7 +4,7 @@
 //! itself: what one block of assembly leaves in them, the next one finds.
 
 use core::arch::asm;
-use core::arch::x86_64::{__cpuid, __cpuid_count};
+use core::arch::x86_64::__cpuid_count;
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 16;
@@ -20,13 +20,15 @@ pub(super) fn detected() -> bool {
     const OSXSAVE: u32 = 1 << 27;
     const AMX_TILE_AND_INT8: u32 = 1 << 24 | 1 << 25;
     const TILE_STATE: u32 = 1 << 17 | 1 << 18;
-    let most = __cpuid(0).eax;
-    if most < 0x1d || __cpuid(1).ecx & OSXSAVE == 0 {
+    // SAFETY: every x86-64 processor has the instruction.
+    #[allow(unused_unsafe, reason = "newer compilers know that")]
+    let ask = |leaf, part| unsafe { __cpuid_count(leaf, part) };
+    if ask(0, 0).eax < 0x1d || ask(1, 0).ecx & OSXSAVE == 0 {
         return false;
     }
-    let palette = __cpuid_count(0x1d, 1);
+    let palette = ask(0x1d, 1);
     let (row_bytes, registers) = (palette.ebx & 0xffff, palette.ebx >> 16);
-    __cpuid_count(7, 0).edx & AMX_TILE_AND_INT8 == AMX_TILE_AND_INT8
+    ask(7, 0).edx & AMX_TILE_AND_INT8 == AMX_TILE_AND_INT8
         && row_bytes as usize == ROW_BYTES
         && registers >= 8
         && (palette.ecx & 0xffff) as usize == ROWS
@@ -83,8 +85,13 @@ impl Tiles {
     /// # Safety
     /// The processor has tiles and the process may use them.
     pub(super) unsafe fn new(rows: usize, step: usize) -> Self {
-        let mut shapes =
-            Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        let mut shapes = Shapes {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
         for tile in 0..8 {
             // 0 to 3 are sums, 4 inputs, 5 to 7 weights.
             let (tile_rows, bytes) = match tile {

@@ -20,6 +20,7 @@ pub(super) static AVX2: Code = Code {
     available: || detected!("avx2"),
     conv1x1: conv1x1_avx2,
     depthwise: depthwise_avx2,
+    table: super::scalar::table,
 };
 
 pub(super) static AVX_VNNI: Code = Code {
@@ -27,6 +28,7 @@ pub(super) static AVX_VNNI: Code = Code {
     available: || detected!("avx2") && detected!("avxvnni"),
     conv1x1: conv1x1_avxvnni,
     depthwise: depthwise_avxvnni,
+    table: super::scalar::table,
 };
 
 /// The same as [`AVX_VNNI`] in the encoding of AVX-512, so that processors which have only that can test the rest.
@@ -36,6 +38,7 @@ pub(super) static AVX_VNNI_AS_AVX512: Code = Code {
     available: || detected!("avx2") && detected!("avx512vl") && detected!("avx512vnni"),
     conv1x1: conv1x1_evex,
     depthwise: depthwise_evex,
+    table: super::scalar::table,
 };
 
 /// Sums of products.

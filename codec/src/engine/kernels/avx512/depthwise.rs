@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 use core::ptr;
 
-use super::Post;
+use super::{Post, saturates, scaled};
 use crate::engine::op::Depthwise;
 use crate::engine::{RowMut, RowRef};
 
@@ -21,6 +21,11 @@ struct Call {
     residual: *const i16,
     out: *mut u8,
     post: Post,
+    /// Whether 16-bit arithmetic does it, and its constants.
+    saturates: bool,
+    offset: __m512i,
+    lo: __m512i,
+    hi: __m512i,
 }
 
 /// Weights of 32 channels: `[dx][pair of rows][low or high]`, interleaved like the inputs.
@@ -56,6 +61,10 @@ pub(super) unsafe fn depthwise(
             RowMut::I16(o) => o.as_mut_ptr().cast(),
         },
         post: Post::new(op.bounds, residual.is_some()),
+        saturates: saturates(op.bounds, &op.scale, residual.is_some()),
+        offset: _mm512_set1_epi16(op.bounds.offset as i16),
+        lo: _mm512_set1_epi16(op.bounds.lo as i16),
+        hi: _mm512_set1_epi16(op.bounds.hi as i16),
     };
     // SAFETY: the pointers are into slices of the lengths that `Kernels::depthwise` checked, which outlive the call;
     // all rows are of one type; the constants are k and what the variants of `rows` and `out` say.
@@ -186,6 +195,23 @@ unsafe fn tile<const K: usize, const T: usize, const U8IN: bool, const U8OUT: bo
         }
         for (t, acc) in acc.iter().enumerate() {
             let at = (p + t) * c.channels + block.first;
+            if c.saturates {
+                let add = if c.residual.is_null() {
+                    c.offset
+                } else {
+                    _mm512_maskz_loadu_epi16(block.mask, c.residual.add(at))
+                };
+                let (low, high) = (scaled(acc[0], block.scale[0]), scaled(acc[1], block.scale[1]));
+                let words = _mm512_adds_epi16(_mm512_packs_epi32(low, high), add);
+                let words = _mm512_min_epi16(_mm512_max_epi16(words, c.lo), c.hi);
+                if U8OUT {
+                    let bytes = _mm512_cvtepi16_epi8(words);
+                    _mm256_mask_storeu_epi8(c.out.add(at).cast(), block.mask, bytes);
+                } else {
+                    _mm512_mask_storeu_epi16(c.out.add(2 * at).cast(), block.mask, words);
+                }
+                continue;
+            }
             let mut low = c.post.scale(acc[0], block.scale[0]);
             let mut high = c.post.scale(acc[1], block.scale[1]);
             if !c.post.fused {

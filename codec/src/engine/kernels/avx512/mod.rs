@@ -2,6 +2,7 @@
 
 mod conv;
 mod depthwise;
+mod table;
 
 #[cfg(all(target_os = "linux", feature = "std"))]
 pub(super) use conv::split;
@@ -21,7 +22,23 @@ pub(super) static AVX512_VNNI: Code = Code {
     },
     conv1x1: conv::conv1x1,
     depthwise: depthwise::depthwise,
+    table: table::table,
 };
+
+/// Whether sums become outputs by 16-bit saturating arithmetic alone: the product then fits 32 bits, and no two
+/// saturations follow each other that could undo one another.
+pub(super) fn saturates(bounds: Bounds, scale: &[f32], residual: bool) -> bool {
+    let simple = if residual { bounds.offset == 0 } else { i16::try_from(bounds.offset).is_ok() };
+    simple && scale.iter().fold(true, |small, s| small & (s.abs() < 1.0))
+}
+
+/// A sum scaled and rounded, if [`saturates`] says that it fits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn scaled(acc: __m512i, scale: __m512) -> __m512i {
+    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), scale);
+    _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(product)
+}
 
 /// The constants of a requantisation, in vectors.
 #[derive(Clone, Copy)]

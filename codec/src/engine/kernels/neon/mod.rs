@@ -16,6 +16,7 @@ pub(super) static NEON: Code = Code {
     available: || detected!("neon"),
     conv1x1: conv::conv1x1,
     depthwise: depthwise::depthwise,
+    table: super::scalar::table,
 };
 
 pub(super) static DOTPROD: Code = Code {
@@ -24,6 +25,7 @@ pub(super) static DOTPROD: Code = Code {
     conv1x1: dotprod::conv1x1,
     // Depthwise sums run over positions, not channels: nothing there for a dot product.
     depthwise: depthwise::depthwise,
+    table: super::scalar::table,
 };
 
 /// The constants of a requantisation, in vectors.

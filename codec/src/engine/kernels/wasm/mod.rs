@@ -15,6 +15,7 @@ pub(super) static SIMD128: Code = Code {
     available: || true,
     conv1x1: conv::conv1x1,
     depthwise: depthwise::depthwise,
+    table: super::scalar::table,
 };
 
 /// `1.5 · 2^23`: adding it rounds to an integer, ties to even, as in `requant::round_ties_even`.
