@@ -304,8 +304,20 @@ fn float_kind(manifest: &Value) -> Result<DecoderKind, LoadError> {
 }
 
 /// The graph in its runtime.
-fn load_graph(onnx: &[u8], channels: usize, runtime: Runtime) -> Result<Arc<dyn Graph>, LoadError> {
-    match runtime {
+fn load_graph(
+    onnx: &[u8],
+    channels: usize,
+    options: &LoadOptions,
+) -> Result<Arc<dyn Graph>, LoadError> {
+    let _ = (onnx, channels);
+    match options.runtime {
+        #[cfg(feature = "ort")]
+        Runtime::Ort(provider) => {
+            let ort = crate::backend::ort::Ort::new(onnx, channels, provider, options.threads)?;
+            Ok(Arc::new(ort))
+        }
+        #[cfg(not(feature = "ort"))]
+        Runtime::Ort(_) => Err(LoadError::NoRuntime("ONNX Runtime")),
         #[cfg(feature = "tract")]
         Runtime::Tract => Ok(Arc::new(crate::backend::tract::Tract::new(onnx, channels)?)),
         #[cfg(not(feature = "tract"))]

@@ -364,7 +364,7 @@ pub(crate) enum ModelCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RepositoryArgs {
     /// Repository: a folder, or s3://BUCKET/PREFIX
-    #[arg(short, long = "repository", value_name = "REPOSITORY", env = "PINHOLE_REPOSITORY")]
+    #[arg(short = 'r', long = "repository", value_name = "REPOSITORY", env = "PINHOLE_REPOSITORY")]
     pub(crate) address: String,
     /// Public key that must have signed what goes into and out of it; without any, signatures are not asked for
     #[arg(long, value_name = "FILE")]

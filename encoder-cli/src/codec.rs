@@ -163,6 +163,10 @@ impl Bundle {
         for part in ["lineage", "metrics", "parity"] {
             flatten(part, &manifest[part], &mut lineage);
         }
+        let integer = self.parsed.syntheses().map(pinhole::Synthesis::name);
+        let has_graph = self.parsed.section(pinhole::bundle::Tag::ONNX).is_some();
+        let named = |name: &&str| has_graph && manifest["decoder"].as_str() == Some(name);
+        let float = ["hq", "gan"].into_iter().filter(named);
         let part =
             |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
         BundleInfo {
@@ -171,7 +175,7 @@ impl Bundle {
             latent_space: hex(&self.parsed.latent_space()),
             bytes: self.bytes.len() as u64,
             efforts: self.parsed.efforts().map(pinhole::Effort::name).collect(),
-            decoders: self.parsed.syntheses().map(pinhole::Synthesis::name).collect(),
+            decoders: integer.chain(float).collect(),
             parts: self.parsed.sections().iter().map(part).collect(),
             lineage,
         }

@@ -231,7 +231,15 @@ fn picture(latents: &Latents, planes: &[f32], scale: Scale) -> Result<Picture, E
             }
         }
     }
-    Picture::new(out_size.0, out_size.1, format, data)
+    finished(out_size, format, data)
+}
+
+fn finished(
+    (width, height): (u32, u32),
+    format: PixelFormat,
+    data: Vec<u8>,
+) -> Result<Picture, Error> {
+    Picture::new(width, height, format, data)
         .map_err(|error| Error::Backend { backend: "float".to_owned(), reason: error.to_string() })
 }
 
