@@ -6,11 +6,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::engine::{DType, Program, ProgramError};
-use crate::entropy::{TableError, TableSet};
+use crate::engine::{DType, Program};
+use crate::entropy::TableSet;
 use crate::format::crc32c;
 
+mod error;
+mod family;
 mod writer;
+pub use error::BundleError;
+pub use family::{Effort, Parts, Synthesis};
 pub use writer::BundleBuilder;
 
 /// First bytes of a bundle: no text file, and damaged by newline translation.
@@ -35,8 +39,14 @@ impl Tag {
     pub const SETTINGS: Tag = Tag(*b"SETT");
     /// Analysis transform: picture to latents.
     pub const ANALYSIS: Tag = Tag(*b"ANLS");
+    /// A smaller analysis transform to the same latents.
+    pub const ANALYSIS_FAST: Tag = Tag(*b"ANLF");
+    /// A larger analysis transform to the same latents.
+    pub const ANALYSIS_BEST: Tag = Tag(*b"ANLB");
     /// Synthesis transform: latents to picture. Absent from encoder-only bundles.
     pub const SYNTHESIS: Tag = Tag(*b"SYNT");
+    /// A smaller synthesis transform from the same latents.
+    pub const SYNTHESIS_LITE: Tag = Tag(*b"SYNL");
     /// Hyper-analysis: gained latents to hyper-latents.
     pub const HYPER_ANALYSIS: Tag = Tag(*b"HYAN");
     /// Hyper-synthesis: hyper-latents to features.
@@ -72,87 +82,6 @@ impl fmt::Display for Tag {
         Ok(())
     }
 }
-
-/// Why a bundle cannot be used.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum BundleError {
-    /// The bytes do not start with [`SIGNATURE`].
-    NotABundle,
-    /// Written by a later version of the layout.
-    UnsupportedVersion(u32),
-    /// The directory or a section reaches past the end of the bytes.
-    Truncated {
-        /// Bytes that the directory speaks of.
-        needed: u64,
-        /// Bytes there are.
-        available: usize,
-    },
-    /// More sections than a bundle may have.
-    TooManySections(u32),
-    /// A section does not start at a multiple of 64 bytes.
-    Misaligned(Tag),
-    /// The directory's checksum does not match.
-    DamagedDirectory,
-    /// A section's checksum does not match its bytes.
-    Damaged(Tag),
-    /// A section that this use needs is not there.
-    Missing(Tag),
-    /// The manifest is not UTF-8.
-    ManifestNotText,
-    /// A constant is out of its range.
-    BadSetting {
-        /// Which constant.
-        name: &'static str,
-        /// Its value.
-        value: u64,
-    },
-    /// A gain is not a positive finite number.
-    BadGain {
-        /// Knot of the gain.
-        knot: usize,
-        /// Channel of the gain.
-        channel: usize,
-    },
-    /// A program does not parse.
-    Program(Tag, ProgramError),
-    /// A program's inputs or outputs are not what its place requires.
-    Shape(Tag),
-    /// Tables do not parse.
-    Tables(Tag, TableError),
-    /// There are fewer tables than channels or scale indices.
-    TooFewTables(Tag),
-}
-
-impl fmt::Display for BundleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotABundle => write!(f, "not a Pinhole model bundle"),
-            Self::UnsupportedVersion(v) => {
-                write!(f, "bundle version {v} is newer than this library")
-            }
-            Self::Truncated { needed, available } => {
-                write!(f, "bundle truncated: {needed} bytes needed, {available} available")
-            }
-            Self::TooManySections(n) => write!(f, "{n} sections in a bundle"),
-            Self::Misaligned(t) => write!(f, "section {t} is not aligned"),
-            Self::DamagedDirectory => write!(f, "the directory is damaged (checksum mismatch)"),
-            Self::Damaged(t) => write!(f, "section {t} is damaged (checksum mismatch)"),
-            Self::Missing(t) => write!(f, "section {t} is missing"),
-            Self::ManifestNotText => write!(f, "the manifest is not UTF-8"),
-            Self::BadSetting { name, value } => write!(f, "{name} = {value} is out of range"),
-            Self::BadGain { knot, channel } => {
-                write!(f, "gain of channel {channel} at knot {knot} is not a positive number")
-            }
-            Self::Program(t, e) => write!(f, "section {t}: {e}"),
-            Self::Shape(t) => write!(f, "section {t}: inputs or outputs do not fit the codec"),
-            Self::Tables(t, e) => write!(f, "section {t}: {e}"),
-            Self::TooFewTables(t) => write!(f, "section {t}: too few tables"),
-        }
-    }
-}
-
-impl core::error::Error for BundleError {}
 
 /// Constants of the latent space and the quality gains.
 ///
@@ -227,8 +156,10 @@ pub struct Bundle<'a> {
     sections: Vec<(Tag, &'a [u8])>,
     settings: Settings,
     latent_space: [u8; 8],
-    analysis: Option<Program<'a>>,
-    synthesis: Option<Program<'a>>,
+    /// In the order of [`Effort::ALL`].
+    analyses: [Option<Program<'a>>; 3],
+    /// In the order of [`Synthesis::ALL`].
+    syntheses: [Option<Program<'a>>; 2],
     hyper_analysis: Option<Program<'a>>,
     pub(crate) hyper_synthesis: Program<'a>,
     pub(crate) context: Program<'a>,
@@ -259,11 +190,19 @@ impl<'a> Bundle<'a> {
         if let Some(text) = find(Tag::MANIFEST) {
             core::str::from_utf8(text).map_err(|_| BundleError::ManifestNotText)?;
         }
+        let mut analyses = [const { None }; Effort::ALL.len()];
+        for (place, effort) in analyses.iter_mut().zip(Effort::ALL) {
+            *place = program(effort.tag())?;
+        }
+        let mut syntheses = [const { None }; Synthesis::ALL.len()];
+        for (place, synthesis) in syntheses.iter_mut().zip(Synthesis::ALL) {
+            *place = program(synthesis.tag())?;
+        }
         let bundle = Bundle {
             settings: Settings::parse(need(Tag::SETTINGS)?)?,
             latent_space: latent_space(&sections),
-            analysis: program(Tag::ANALYSIS)?,
-            synthesis: program(Tag::SYNTHESIS)?,
+            analyses,
+            syntheses,
             hyper_analysis: program(Tag::HYPER_ANALYSIS)?,
             hyper_synthesis: required(Tag::HYPER_SYNTHESIS)?,
             context: required(Tag::CONTEXT)?,
@@ -300,8 +239,12 @@ impl<'a> Bundle<'a> {
             Some(p) => check(tag, fits(p, &[input], &[output])),
             None => Ok(()),
         };
-        optional(Tag::ANALYSIS, &self.analysis, (u8s, 3), (i16s, m, 4))?;
-        optional(Tag::SYNTHESIS, &self.synthesis, (i16s, m), (u8s, 3, -4))?;
+        for (program, effort) in self.analyses.iter().zip(Effort::ALL) {
+            optional(effort.tag(), program, (u8s, 3), (i16s, m, 4))?;
+        }
+        for (program, synthesis) in self.syntheses.iter().zip(Synthesis::ALL) {
+            optional(synthesis.tag(), program, (i16s, m), (u8s, 3, -4))?;
+        }
         optional(Tag::HYPER_ANALYSIS, &self.hyper_analysis, (i16s, m), (u8s, z, 2))?;
         check(
             Tag::HYPER_SYNTHESIS,
@@ -352,12 +295,25 @@ impl<'a> Bundle<'a> {
         self.sections.iter().find(|s| s.0 == tag).map(|s| s.1)
     }
 
-    /// The analysis transform.
+    /// The analysis transform of an effort.
     ///
     /// # Errors
-    /// The bundle was made for decoding only.
-    pub fn analysis(&self) -> Result<&Program<'a>, BundleError> {
-        self.analysis.as_ref().ok_or(BundleError::Missing(Tag::ANALYSIS))
+    /// [`BundleError::NoAnalysis`].
+    pub fn analysis(&self, effort: Effort) -> Result<&Program<'a>, BundleError> {
+        self.analyses[effort as usize]
+            .as_ref()
+            .ok_or_else(|| BundleError::NoAnalysis { effort, available: self.efforts().collect() })
+    }
+
+    /// The efforts there are analysis transforms for, smallest first.
+    pub fn efforts(&self) -> impl Iterator<Item = Effort> {
+        let there = Effort::ALL.into_iter().zip(&self.analyses);
+        there.filter_map(|(effort, program)| program.as_ref().map(|_| effort))
+    }
+
+    /// Whether it has what encoding needs, for some effort.
+    pub fn can_encode(&self) -> bool {
+        self.efforts().next().is_some() && self.hyper_analysis.is_some()
     }
 
     /// The hyper-analysis.
@@ -368,12 +324,26 @@ impl<'a> Bundle<'a> {
         self.hyper_analysis.as_ref().ok_or(BundleError::Missing(Tag::HYPER_ANALYSIS))
     }
 
-    /// The synthesis transform of the `lite` decoder.
+    /// A synthesis transform.
     ///
     /// # Errors
-    /// The bundle was made for encoding only.
-    pub fn synthesis(&self) -> Result<&Program<'a>, BundleError> {
-        self.synthesis.as_ref().ok_or(BundleError::Missing(Tag::SYNTHESIS))
+    /// [`BundleError::NoSynthesis`].
+    pub fn synthesis(&self, synthesis: Synthesis) -> Result<&Program<'a>, BundleError> {
+        self.syntheses[synthesis as usize].as_ref().ok_or_else(|| BundleError::NoSynthesis {
+            synthesis,
+            available: self.syntheses().collect(),
+        })
+    }
+
+    /// The synthesis transforms there are.
+    pub fn syntheses(&self) -> impl Iterator<Item = Synthesis> {
+        let there = Synthesis::ALL.into_iter().zip(&self.syntheses);
+        there.filter_map(|(synthesis, program)| program.as_ref().map(|_| synthesis))
+    }
+
+    /// Whether it has what decoding to pictures needs, with some synthesis.
+    pub fn can_decode(&self) -> bool {
+        self.syntheses().next().is_some()
     }
 }
 

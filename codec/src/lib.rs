@@ -38,7 +38,7 @@ mod parallel;
 
 pub use api::{
     DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,
-    EncodeStream, Encoder, FrameFormat, Picture, PictureMut, PictureRef, PixelFormat, Plane,
-    PlaneMut, Scale, Target, YuvMatrix, YuvRange, YuvSpace,
+    EncodeStream, Encoder, FrameFormat, LatentDecoder, Latents, Picture, PictureMut, PictureRef,
+    PixelFormat, Plane, PlaneMut, Scale, Target, YuvMatrix, YuvRange, YuvSpace,
 };
-pub use bundle::{Bundle, BundleError};
+pub use bundle::{Bundle, BundleError, Effort, Synthesis};

@@ -78,6 +78,9 @@ pub(crate) struct EncodeArgs {
     /// Model bundle (.pinm) to use instead of the one in this program
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// How much work to do for a small file; the model must have that transform
+    #[arg(long, value_enum, default_value_t = Effort::Default)]
+    pub(crate) effort: Effort,
     /// Rows of picture in each independent chunk; fewer lose less when a chunk is lost
     #[arg(long, value_name = "N", default_value_t = pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -98,6 +101,9 @@ pub(crate) struct DecodeArgs {
     /// Picture format; else the suffix of -o decides, else PNG
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<PictureFormat>,
+    /// Which of the model's decoders draws the picture
+    #[arg(long, value_enum, default_value_t = Decoder::Standard)]
+    pub(crate) decoder: Decoder,
     /// Size of the picture; smaller ones are quicker to write and need no shrinking afterwards
     #[arg(long, value_enum, default_value_t = Scale::Full)]
     pub(crate) scale: Scale,
@@ -179,6 +185,24 @@ pub(crate) struct CompareArgs {
     pub(crate) threads: usize,
 }
 
+/// Analysis transforms; any decoder decodes the files of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Effort {
+    /// Least time, larger files
+    Fast,
+    Default,
+    /// Most time, smaller files
+    Best,
+}
+
+/// Decoders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Decoder {
+    Standard,
+    /// Less time
+    Lite,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scale {
     #[value(name = "1")]
@@ -236,6 +260,20 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "PICTURE", num_args = 1.., required = true)]
         check: Vec<PathBuf>,
     },
+    /// Write a smaller bundle of the same latent space: what a device or a page needs
+    Slim {
+        /// Bundle (.pinm) to take the parts from
+        bundle: PathBuf,
+        /// Bundle to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Analysis transforms to keep; without any the bundle does not encode
+        #[arg(long, value_enum, value_delimiter = ',', required_unless_present = "decoder")]
+        effort: Vec<Effort>,
+        /// Decoders to keep; without any the bundle does not decode to pictures
+        #[arg(long, value_enum, value_delimiter = ',')]
+        decoder: Vec<Decoder>,
+    },
     /// Check a bundle's integrity and signature
     Verify {
         /// Bundle (.pinm)
@@ -251,6 +289,12 @@ pub(crate) struct BenchArgs {
     /// Quality, 0 (smallest file) to 100 (best picture)
     #[arg(short, long, default_value_t = 50.0, value_parser = quality)]
     pub(crate) quality: f32,
+    /// Analysis transform to encode with
+    #[arg(long, value_enum, default_value_t = Effort::Default)]
+    pub(crate) effort: Effort,
+    /// Decoder to decode with
+    #[arg(long, value_enum, default_value_t = Decoder::Standard)]
+    pub(crate) decoder: Decoder,
     /// Times each is done
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) runs: u32,
@@ -288,6 +332,25 @@ pub(crate) struct FigureArgs {
     /// Model bundle (.pinm) to use instead of the one in this program
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+}
+
+impl From<Effort> for pinhole::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Fast => pinhole::Effort::Fast,
+            Effort::Default => pinhole::Effort::Default,
+            Effort::Best => pinhole::Effort::Best,
+        }
+    }
+}
+
+impl From<Decoder> for pinhole::Synthesis {
+    fn from(decoder: Decoder) -> Self {
+        match decoder {
+            Decoder::Standard => pinhole::Synthesis::Standard,
+            Decoder::Lite => pinhole::Synthesis::Lite,
+        }
+    }
 }
 
 fn quality(text: &str) -> Result<f32, String> {

@@ -67,6 +67,7 @@ pub(crate) enum Rate {
 
 pub(crate) struct EncodeOptions {
     pub(crate) rate: Rate,
+    pub(crate) effort: pinhole::Effort,
     pub(crate) chunk_rows: u32,
     /// 0 means one for each core.
     pub(crate) threads: usize,
@@ -74,6 +75,7 @@ pub(crate) struct EncodeOptions {
 }
 
 pub(crate) struct DecodeOptions {
+    pub(crate) decoder: pinhole::Synthesis,
     pub(crate) scale: pinhole::Scale,
     pub(crate) conceal: bool,
     pub(crate) max_pixels: u64,
@@ -84,7 +86,8 @@ pub(crate) struct DecodeOptions {
 impl Default for DecodeOptions {
     fn default() -> Self {
         let scale = pinhole::Scale::Full;
-        DecodeOptions { scale, conceal: false, max_pixels: 1 << 28, threads: 0 }
+        let decoder = pinhole::Synthesis::Standard;
+        DecodeOptions { decoder, scale, conceal: false, max_pixels: 1 << 28, threads: 0 }
     }
 }
 
@@ -118,6 +121,10 @@ pub(crate) struct BundleInfo {
     pub(crate) version: String,
     pub(crate) latent_space: String,
     pub(crate) bytes: u64,
+    /// Efforts that it encodes with.
+    pub(crate) efforts: Vec<&'static str>,
+    /// Decoders of the codec's own engine that it has.
+    pub(crate) decoders: Vec<&'static str>,
     /// Programs and decoders in the bundle, in order.
     pub(crate) parts: Vec<String>,
     /// The manifest's remaining fields (lineage, metrics), as pairs.
@@ -163,6 +170,8 @@ impl Bundle {
             version: text("version"),
             latent_space: hex(&self.parsed.latent_space()),
             bytes: self.bytes.len() as u64,
+            efforts: self.parsed.efforts().map(pinhole::Effort::name).collect(),
+            decoders: self.parsed.syntheses().map(pinhole::Synthesis::name).collect(),
             parts: self.parsed.sections().iter().map(part).collect(),
             lineage,
         }
@@ -180,21 +189,39 @@ impl Bundle {
         let (width, height) = (96, 80);
         let data = (0..width * height * 3).map(|i| (i * 7 / 3 % 251) as u8).collect();
         let picture = Picture { width, height, format: PixelFormat::Rgb8, data };
-        if self.parsed.analysis().is_ok() {
+        for effort in self.parsed.efforts() {
             let options = EncodeOptions {
                 rate: Rate::Quality(50.0),
+                effort,
                 chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
                 threads: 1,
                 metadata: Metadata::default(),
             };
             let stream = encode(self, &picture, &options).context("encoding a test picture")?;
-            lines.push(format!("encodes a test picture to {} bytes", stream.len()));
-            if self.parsed.synthesis().is_ok() {
-                decode(self, &stream, &DecodeOptions::default()).context("decoding it again")?;
-                lines.push("decodes it again".to_owned());
+            lines.push(format!("effort {effort} makes {} bytes of a test picture", stream.len()));
+            for decoder in self.parsed.syntheses() {
+                let options = DecodeOptions { decoder, ..DecodeOptions::default() };
+                decode(self, &stream, &options).context("decoding it again")?;
+                lines.push(format!("decoder {decoder} decodes it again"));
             }
         }
         Ok(lines)
+    }
+}
+
+impl Bundle {
+    /// A bundle with some of the parts. Its manifest keeps name, version, lineage and metrics.
+    pub(crate) fn slim(&self, parts: &pinhole::bundle::Parts) -> Result<Vec<u8>> {
+        let mut builder = self.parsed.slim(parts)?;
+        let mut manifest: Value = serde_json::from_str(self.parsed.manifest()).unwrap_or_default();
+        if let Value::Object(fields) = &mut manifest {
+            // What describes all the parts, and what only servers compare with.
+            fields.retain(|name, _| !matches!(name.as_str(), "parity" | "programs" | "reference"));
+            builder.section(pinhole::bundle::Tag::MANIFEST, manifest.to_string().into_bytes());
+        }
+        let bytes = builder.to_bytes();
+        pinhole::Bundle::parse(&bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -255,6 +282,7 @@ fn prepare<'m>(
         Rate::Quality(quality) => to.quality = quality,
         Rate::Bytes(bytes) => to.target = Some(Target::Bytes(bytes)),
     }
+    to.effort = options.effort;
     to.chunk_rows = options.chunk_rows;
     let Metadata { icc, exif, xmp } = &options.metadata;
     let records = [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];
@@ -287,20 +315,23 @@ pub(crate) fn time(
     bundle: &Bundle,
     picture: &Picture,
     options: &EncodeOptions,
+    synthesis: pinhole::Synthesis,
     runs: usize,
 ) -> Result<Timings> {
     let (picture, to) = prepare(picture, options)?;
     let mut encoder = Encoder::new(bundle.parsed, threads(options.threads))?;
     let mut decoder = Decoder::new(bundle.parsed, threads(options.threads))?;
+    let mut from = pinhole::DecodeOptions::default();
+    from.decoder = synthesis;
     let stream = encoder.encode(&picture, &to)?;
-    decoder.decode(&stream, &pinhole::DecodeOptions::default())?;
+    decoder.decode(&stream, &from)?;
     let mut timings = Timings { encode: Vec::new(), decode: Vec::new(), bytes: stream.len() };
     for _ in 0..runs {
         let start = Instant::now();
         let again = encoder.encode(&picture, &to)?;
         timings.encode.push(start.elapsed());
         let start = Instant::now();
-        decoder.decode(&again, &pinhole::DecodeOptions::default())?;
+        decoder.decode(&again, &from)?;
         timings.decode.push(start.elapsed());
     }
     Ok(timings)
@@ -308,6 +339,7 @@ pub(crate) fn time(
 
 pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) -> Result<Decoded> {
     let mut to = pinhole::DecodeOptions::default();
+    to.decoder = options.decoder;
     to.scale = options.scale;
     to.conceal = options.conceal;
     to.max_pixels = options.max_pixels;

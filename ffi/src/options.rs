@@ -1,7 +1,7 @@
 //! How to encode and decode.
 
 use pinhole::format::{Metadata, MetadataKind};
-use pinhole::{DecodeOptions, EncodeOptions, Scale, Target};
+use pinhole::{DecodeOptions, EncodeOptions, Effort, Scale, Synthesis, Target};
 
 use crate::border::{bytes, call};
 use crate::sized::{self, Growing};
@@ -17,6 +17,28 @@ pub enum PinholeMetadataKind {
     Exif = 2,
     /// An XMP packet in UTF-8.
     Xmp = 3,
+}
+
+/// How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinholeEffort {
+    /// What the model's figures are about.
+    Default = 0,
+    /// Least time, larger streams.
+    Fast = 1,
+    /// Most time, smaller streams.
+    Best = 2,
+}
+
+/// Which of the model's synthesis transforms draws the picture.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinholeSynthesis {
+    /// What the model's figures are about.
+    Standard = 0,
+    /// A smaller one, for less time.
+    Lite = 1,
 }
 
 /// A record to carry in a stream. The library keeps no pointer to it after a call.
@@ -48,6 +70,10 @@ pub struct PinholeEncodeOptions {
     pub metadata: *const PinholeMetadata,
     /// How many records. Default 0.
     pub metadata_count: usize,
+    /// A PinholeEffort. A model need not have all of them. Default PINHOLE_EFFORT_DEFAULT.
+    pub effort: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// How to decode. Fill it with pinhole_decode_options_init, then change what you want.
@@ -63,11 +89,15 @@ pub struct PinholeDecodeOptions {
     pub scale: u32,
     /// Refuse pictures of more pixels; decoding takes up to about 12 bytes a pixel. Default 134217728.
     pub max_pixels: u64,
+    /// A PinholeSynthesis. A model need not have both. Default PINHOLE_SYNTHESIS_STANDARD.
+    pub decoder: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 // SAFETY: numbers and a raw pointer, the first of them the size.
 unsafe impl Growing for PinholeEncodeOptions {
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, effort);
 
     fn defaults() -> Self {
         let EncodeOptions { quality, chunk_rows, .. } = EncodeOptions::default();
@@ -78,18 +108,21 @@ unsafe impl Growing for PinholeEncodeOptions {
             target_bytes: 0,
             metadata: std::ptr::null(),
             metadata_count: 0,
+            effort: PinholeEffort::Default as u32,
+            reserved: 0,
         }
     }
 }
 
 // SAFETY: integers, the first of them the size.
 unsafe impl Growing for PinholeDecodeOptions {
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, decoder);
 
     fn defaults() -> Self {
         let DecodeOptions { scale, conceal, max_pixels, .. } = DecodeOptions::default();
         let (size, conceal) = (size_of::<Self>(), conceal.into());
-        PinholeDecodeOptions { size, conceal, scale: scale.factor(), max_pixels }
+        let (scale, decoder) = (scale.factor(), PinholeSynthesis::Standard as u32);
+        PinholeDecodeOptions { size, conceal, scale, max_pixels, decoder, reserved: 0 }
     }
 }
 
@@ -106,12 +139,26 @@ pub(crate) unsafe fn encode_options<'a>(
     // SAFETY: as the caller says.
     let given = unsafe { sized::read_or_defaults(options, "options") }?;
     let mut own = EncodeOptions::default();
+    reserved(given.reserved)?;
+    own.effort = match given.effort {
+        0 => Effort::Default,
+        1 => Effort::Fast,
+        2 => Effort::Best,
+        other => return Err(Failure::invalid(format!("options: no `effort` has number {other}"))),
+    };
     own.quality = given.quality;
     own.chunk_rows = given.chunk_rows;
     own.target = (given.target_bytes != 0).then_some(Target::Bytes(given.target_bytes));
     // SAFETY: as the caller says.
     own.metadata = unsafe { records(given.metadata, given.metadata_count) }?;
     Ok(own)
+}
+
+fn reserved(value: u32) -> Result<(), Failure> {
+    match value {
+        0 => Ok(()),
+        other => Err(Failure::invalid(format!("options: `reserved` is {other}, not 0"))),
+    }
 }
 
 /// # Safety
@@ -155,6 +202,12 @@ pub(crate) unsafe fn decode_options(
     // SAFETY: as the caller says.
     let given = unsafe { sized::read_or_defaults(options, "options") }?;
     let mut own = DecodeOptions::default();
+    reserved(given.reserved)?;
+    own.decoder = match given.decoder {
+        0 => Synthesis::Standard,
+        1 => Synthesis::Lite,
+        other => return Err(Failure::invalid(format!("options: no `decoder` has number {other}"))),
+    };
     own.scale = Scale::from_factor(given.scale).ok_or_else(|| {
         Failure::invalid(format!("options: a `scale` of {} is none of 1, 2, 4, 8", given.scale))
     })?;

@@ -117,6 +117,11 @@ public:
     options_.chunk_rows = rows;
     return *this;
   }
+  /// Which analysis transform; the model must have it.
+  EncodeOptions &effort(PinholeEffort effort) {
+    options_.effort = effort;
+    return *this;
+  }
   /// Adds a record of a PinholeMetadataKind. It must live until the encoding call or the stream's constructor returns.
   EncodeOptions &metadata(std::uint32_t kind, Span record) {
     PinholeMetadata own;
@@ -153,6 +158,11 @@ public:
   /// Decode to 1/1, 1/2, 1/4 or 1/8 of the size.
   DecodeOptions &scale(std::uint32_t factor) {
     options_.scale = factor;
+    return *this;
+  }
+  /// Which synthesis transform; the model must have it.
+  DecodeOptions &decoder(PinholeSynthesis synthesis) {
+    options_.decoder = synthesis;
     return *this;
   }
   /// Refuse larger pictures.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pinhole::{
     Bundle, BundleError, DecodeError, Decoder, EncodeError, EncodeOptions, EncodeStream, Encoder,
-    FrameFormat,
+    FrameFormat, LatentDecoder,
 };
 use self_cell::self_cell;
 
@@ -129,6 +129,14 @@ self_cell! {
 }
 
 self_cell! {
+    struct LatentDecoderCell {
+        owner: Model,
+        #[not_covariant]
+        dependent: LatentDecoder,
+    }
+}
+
+self_cell! {
     struct StreamCell {
         owner: Model,
         #[not_covariant]
@@ -181,6 +189,23 @@ impl OwnedDecoder {
     /// The model.
     pub fn model(&self) -> &Model {
         self.0.borrow_owner()
+    }
+}
+
+/// A decoder to latents that owns its share of the model.
+pub struct OwnedLatentDecoder(LatentDecoderCell);
+
+impl OwnedLatentDecoder {
+    /// As [`LatentDecoder::new`].
+    pub fn new(model: &Model, threads: usize) -> Self {
+        OwnedLatentDecoder(LatentDecoderCell::new(model.clone(), |model| {
+            LatentDecoder::new(model.bundle(), threads)
+        }))
+    }
+
+    /// Does something with the decoder.
+    pub fn with<T>(&mut self, work: impl FnOnce(&mut LatentDecoder<'_>) -> T) -> T {
+        self.0.with_dependent_mut(|_, decoder| work(decoder))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pinhole::format::{ChunkId, ChunkKind, Colour, Header, Metadata, MetadataKind};
-use pinhole::{DecodeOptions, Scale};
+use pinhole::{DecodeOptions, Scale, Synthesis};
 use pinhole_owned::OwnedDecoder;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -22,18 +22,21 @@ type Records<'py> =
 /// Width, height, format, quality, rows of a chunk, chunks, latent space, metadata.
 type Inspected<'py> = (u32, u32, &'static str, f64, u32, usize, String, Records<'py>);
 
-/// How to decode, as Python passes it: `(scale, conceal, max_pixels)`.
+/// How to decode, as Python passes it: `(decoder, scale, conceal, max_pixels)`.
 #[derive(FromPyObject)]
-pub(crate) struct Options(u32, bool, u64);
+pub(crate) struct Options(String, u32, bool, u64);
 
 impl Options {
     /// The codec's options.
     ///
     /// # Errors
-    /// `ValueError` for a scale that there is not.
+    /// `ValueError` for a decoder or a scale that there is not.
     fn parse(&self) -> PyResult<DecodeOptions> {
-        let &Options(scale, conceal, max_pixels) = self;
+        let &Options(ref decoder, scale, conceal, max_pixels) = self;
         let mut options = DecodeOptions::default();
+        options.decoder = Synthesis::from_name(decoder).ok_or_else(|| {
+            PyValueError::new_err(format!("decoder={decoder:?} is none of standard, lite"))
+        })?;
         options.scale = Scale::from_factor(scale)
             .ok_or_else(|| PyValueError::new_err(format!("scale={scale} is none of 1, 2, 4, 8")))?;
         options.conceal = conceal;

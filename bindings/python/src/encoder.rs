@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 
 use pinhole::format::MetadataKind;
-use pinhole::{EncodeOptions, Target};
+use pinhole::{EncodeOptions, Effort, Target};
 use pinhole_owned::OwnedEncoder;
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -21,6 +22,7 @@ use crate::{error, pool};
 pub(crate) struct Options {
     quality: f32,
     target_bytes: Option<u64>,
+    effort: String,
     chunk_rows: u32,
     icc: Option<PyBackedBytes>,
     exif: Option<PyBackedBytes>,
@@ -31,11 +33,14 @@ impl Options {
     /// The codec's options.
     ///
     /// # Errors
-    /// `EncodeError` for metadata that is too long.
+    /// `EncodeError` for metadata that is too long, `ValueError` for an effort that there is not.
     pub(crate) fn get(&self) -> PyResult<EncodeOptions<'_>> {
         let mut to = EncodeOptions::default();
         to.quality = self.quality;
         to.target = self.target_bytes.map(Target::Bytes);
+        to.effort = Effort::from_name(&self.effort).ok_or_else(|| {
+            PyValueError::new_err(format!("effort={:?} is none of fast, default, best", self.effort))
+        })?;
         to.chunk_rows = self.chunk_rows;
         let records = [
             (MetadataKind::Icc, &self.icc),

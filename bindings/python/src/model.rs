@@ -45,13 +45,25 @@ impl Model {
     /// Whether it encodes.
     #[getter]
     fn can_encode(&self) -> bool {
-        self.0.bundle().analysis().is_ok() && self.0.bundle().hyper_analysis().is_ok()
+        self.0.bundle().can_encode()
     }
 
     /// Whether it decodes; models for devices may leave that out.
     #[getter]
     fn can_decode(&self) -> bool {
-        self.0.bundle().synthesis().is_ok()
+        self.0.bundle().can_decode()
+    }
+
+    /// The efforts it can encode with.
+    #[getter]
+    fn efforts(&self) -> Vec<&'static str> {
+        self.0.bundle().efforts().map(pinhole::Effort::name).collect()
+    }
+
+    /// The int8 decoders it has.
+    #[getter]
+    fn decoders(&self) -> Vec<&'static str> {
+        self.0.bundle().syntheses().map(pinhole::Synthesis::name).collect()
     }
 
     fn __repr__(&self) -> String {

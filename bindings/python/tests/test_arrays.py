@@ -179,3 +179,20 @@ def test_smaller_pictures(rgb: Bytes) -> None:
     for wrong in (0, 3, 16):
         with pytest.raises(ValueError, match="scale"):
             pinhole.decode(data, scale=wrong)  # type: ignore[call-overload]
+
+
+def test_efforts_and_decoders() -> None:
+    model = pinhole.Model()
+    assert model.efforts == ["default"] and model.decoders == ["standard"]
+    grey = np.full((20, 30), 90, np.uint8)
+    data = pinhole.encode(grey, effort="default")
+    assert data == pinhole.encode(grey)
+    assert np.array_equal(pinhole.decode(data, decoder="standard"), pinhole.decode(data))
+    with pytest.raises(pinhole.EncodeError, match="effort best"):
+        pinhole.encode(grey, effort="best")
+    with pytest.raises(pinhole.DecodeError, match="decoder lite"):
+        pinhole.decode(data, decoder="lite")
+    with pytest.raises(ValueError, match="effort"):
+        pinhole.encode(grey, effort="most")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="decoder"):
+        pinhole.decode(data, decoder="large")  # type: ignore[call-overload]

@@ -27,18 +27,21 @@ interface Border {
   pinhole_clear_records(session: number): void;
   pinhole_encode(
     session: number, pixels: number, len: number, width: number, height: number, format: number,
-    quality: number, target: number, chunkRows: number,
+    quality: number, target: number, chunkRows: number, effort: number,
   ): number;
   pinhole_decode(
     session: number, file: number, len: number, format: number, conceal: number, maxPixels: number,
+    synthesis: number,
   ): number;
   pinhole_inspect(session: number, file: number, len: number): number;
   pinhole_report(session: number): number;
   pinhole_record(session: number, index: number, out: number): number;
 }
 
-const ABI = 1;
+const ABI = 2;
 const KINDS = { icc: 1, exif: 2, xmp: 3 } as const;
+const EFFORTS = ["fast", "default", "best"] as const;
+const DECODERS = ["standard", "lite"] as const;
 const DEFAULT_MAX_PIXELS = 2 ** 26;
 
 /** The numbers of the module's report. */
@@ -101,6 +104,7 @@ export class Codec {
         border.pinhole_encode(
           session, place, len, unsigned(picture.width), unsigned(picture.height), code,
           options.quality ?? 50, target, unsigned(options.chunkRows ?? 256),
+          EFFORTS.indexOf(options.effort ?? "default"),
         ));
     });
     return this.#copy(report.output, report.outputLen);
@@ -115,9 +119,10 @@ export class Codec {
     const code = format === "stream" ? -1 : formatCode(format, options);
     const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
     const conceal = options.conceal ? 1 : 0;
+    const decoder = DECODERS.indexOf(options.decoder ?? "standard");
     const report = this.#call((border, session) =>
       withBytes(border, file, (place, len) =>
-        border.pinhole_decode(session, place, len, code, conceal, maxPixels)));
+        border.pinhole_decode(session, place, len, code, conceal, maxPixels, decoder)));
     const bytes = this.#copy(report.output, report.outputLen);
     const data = new Uint8ClampedArray(bytes.buffer);
     return { ...this.#info(report), data, damagedChunks: report.damaged };

@@ -32,6 +32,8 @@ export interface EncodeOptions {
   targetBytes?: number;
   /** Rows of a chunk, a multiple of 64, at most 65536. Default 256. */
   chunkRows?: number;
+  /** "fast" takes less time, "best" makes smaller files, if the model has them. Default "default". */
+  effort?: "fast" | "default" | "best";
   /** Default none. */
   metadata?: Metadata;
 }
@@ -40,6 +42,8 @@ export interface EncodeOptions {
 export interface DecodeOptions extends FormatDetails {
   /** Default "rgba8", as a canvas takes it. "stream" is the file's own format. */
   format?: Exclude<PixelFormat, "canvas"> | "stream";
+  /** "lite" takes less time, if the model has it. Default "standard". */
+  decoder?: "standard" | "lite";
   /** Fill in what is damaged instead of failing. Default false. */
   conceal?: boolean;
   /** Refuse pictures of more pixels. Default 2^26. Decoding takes about 12 bytes of memory a pixel. */

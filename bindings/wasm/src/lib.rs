@@ -12,13 +12,13 @@ use std::alloc::Layout;
 use std::cell::RefCell;
 use std::ptr;
 
-use pinhole::DecodeOptions;
+use pinhole::{DecodeOptions, Synthesis};
 
 use session::{EncodeCall, Error};
 pub use session::{Report, Session};
 
 /// The version of this border.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 thread_local! {
     static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn pinhole_clear_records(session: *mut Session) {
 }
 
 /// Encodes a picture without gaps between rows and planes, and uses up the records added. `format` is as in `format.rs`,
-/// `quality` 0 to 100, `target` the most bytes or 0, `chunk_rows` a multiple of 64. The pixels may be rearranged.
+/// `quality` 0 to 100, `target` the most bytes or 0, `chunk_rows` a multiple of 64, `effort` 0 fast, 1 default, 2 best. The pixels may be rearranged.
 /// The report then has the file.
 ///
 /// # Safety
@@ -146,16 +146,17 @@ pub unsafe extern "C" fn pinhole_encode(
     quality: f32,
     target: f64,
     chunk_rows: u32,
+    effort: u32,
 ) -> u32 {
     let target = (target != 0.0).then_some(target as u64);
-    let call = EncodeCall { width, height, format, quality, target, chunk_rows };
+    let call = EncodeCall { width, height, format, quality, target, chunk_rows, effort };
     // SAFETY: the caller's promise.
     let (session, pixels) = unsafe { (&mut *session, bytes_mut(pixels, len)) };
     status(session.encode(pixels, &call))
 }
 
 /// Decodes a file of at most `max_pixels` pixels to the pixel format `format`, or to its own if that is −1. If `conceal`
-/// is not 0, damaged chunks are filled in. The report then has the pixels, without gaps.
+/// is not 0, damaged chunks are filled in. `synthesis` is 0 standard, 1 lite. The report then has the pixels, without gaps.
 ///
 /// # Safety
 /// `session` is open, `file` is good for reading `len` bytes.
@@ -167,8 +168,13 @@ pub unsafe extern "C" fn pinhole_decode(
     format: i32,
     conceal: u32,
     max_pixels: f64,
+    synthesis: u32,
 ) -> u32 {
     let mut options = DecodeOptions::default();
+    let Some(&decoder) = Synthesis::ALL.get(synthesis as usize) else {
+        return status(Err(Error::Choice("decoder", synthesis)));
+    };
+    options.decoder = decoder;
     options.conceal = conceal != 0;
     options.max_pixels = max_pixels as u64;
     // SAFETY: the caller's promise.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use pinhole::format::{Header, Metadata, MetadataKind};
 use pinhole::{
-    DecodeError, DecodeOptions, EncodeError, EncodeOptions, FrameFormat, PictureMut, PictureRef,
-    Target,
+    DecodeError, DecodeOptions, Effort, EncodeError, EncodeOptions, FrameFormat, PictureMut,
+    PictureRef, Target,
 };
 use pinhole_owned::{Model, ModelError, OwnedDecoder, OwnedEncoder};
 
@@ -18,6 +18,7 @@ pub(crate) enum Error {
     Encode(EncodeError),
     Decode(DecodeError),
     Format(u32),
+    Choice(&'static str, u32),
     Memory(u64),
 }
 
@@ -28,6 +29,7 @@ impl fmt::Display for Error {
             Self::Encode(e) => e.fmt(f),
             Self::Decode(e) => e.fmt(f),
             Self::Format(code) => write!(f, "no pixel format has the number {code}"),
+            Self::Choice(what, code) => write!(f, "no {what} has the number {code}"),
             Self::Memory(bytes) => write!(f, "no memory for {bytes} bytes of pixels"),
         }
     }
@@ -86,6 +88,8 @@ pub(crate) struct EncodeCall {
     pub(crate) quality: f32,
     pub(crate) target: Option<u64>,
     pub(crate) chunk_rows: u32,
+    /// As `Effort::ALL` counts.
+    pub(crate) effort: u32,
 }
 
 /// A model with its encoder and decoder, which are made when first used.
@@ -118,6 +122,8 @@ impl Session {
         options.quality = call.quality;
         options.target = call.target.map(Target::Bytes);
         options.chunk_rows = call.chunk_rows;
+        let effort = Effort::ALL.get(call.effort as usize);
+        options.effort = *effort.ok_or(Error::Choice("effort", call.effort))?;
         for (kind, data) in &records {
             let pushed = options.metadata.push(kind_of(*kind), data);
             pushed.map_err(EncodeError::Format)?;

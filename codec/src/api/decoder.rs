@@ -1,18 +1,16 @@
 //! Streams to pictures.
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::display::RowWriter;
-use super::encoder::{PATCH, band_geometry};
+use super::encoder::PATCH;
+use super::latents::{LatentDecoder, Latents, Opened, check_space, each_alpha};
 use super::{DecodeError, Picture, PictureMut, PixelFormat};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError, Synthesis};
 use crate::engine::{Executor, Program, RowMut, RowRef, Size};
-use crate::entropy::decode_plane;
-use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Colour, Header, Metadata, recover};
-use crate::latent::{ChunkDecoder, Gains, conceal, scale_row};
+use crate::format::{ChunkId, Colour, Header, Metadata};
 use crate::parallel;
 
 /// Size of a decoded picture against the encoded one.
@@ -57,6 +55,8 @@ impl Scale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
+    /// Which synthesis transform to use.
+    pub decoder: Synthesis,
     /// Size of the picture. Smaller ones are drawn small, not drawn large and shrunk: each pixel is the mean of a
     /// square, before the clamp to 0..=255.
     pub scale: Scale,
@@ -68,7 +68,8 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
+        let decoder = Synthesis::Standard;
+        DecodeOptions { decoder, scale: Scale::Full, conceal: false, max_pixels: 1 << 27 }
     }
 }
 
@@ -85,7 +86,7 @@ pub struct Decoded<'f> {
 }
 
 /// What a stream held beside the picture that was decoded into a caller's buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DecodedInto<'f> {
     /// ICC profile, Exif, XMP as carried; empty if damaged.
@@ -94,23 +95,23 @@ pub struct DecodedInto<'f> {
     pub damaged: Vec<ChunkId>,
 }
 
-/// A file whose header has been accepted and whose chunks have been found.
-struct Opened<'f> {
-    header: Header,
-    metadata: Metadata<'f>,
-    chunks: Vec<Chunk<'f>>,
-    damaged: Vec<ChunkId>,
-}
-
 /// Decodes streams with one bundle; keeps its buffers between streams.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     bundle: &'a Bundle<'a>,
-    /// Of each thread: one for the latents, one for the synthesis transform.
-    coders: Vec<ChunkDecoder<'a>>,
+    latents: LatentDecoder<'a>,
+    /// One for each thread.
     executors: Vec<Executor>,
     /// Synthesis programs for other scales; made when first needed.
-    shrunk: Vec<(Scale, Program<'a>)>,
+    shrunk: Vec<Shrunk<'a>>,
+}
+
+/// A synthesis program that draws smaller pictures.
+#[derive(Debug)]
+struct Shrunk<'a> {
+    synthesis: Synthesis,
+    scale: Scale,
+    program: Program<'a>,
 }
 
 impl<'a> Decoder<'a> {
@@ -118,38 +119,69 @@ impl<'a> Decoder<'a> {
     /// The pixels do not depend on it.
     ///
     /// # Errors
-    /// The bundle has no synthesis program.
+    /// The bundle has no synthesis transform of any kind.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, DecodeError> {
-        bundle.synthesis()?;
-        let coders = parallel::workers(threads, || ChunkDecoder::new(bundle));
+        if !bundle.can_decode() {
+            return Err(BundleError::Missing(Synthesis::Standard.tag()).into());
+        }
+        let latents = LatentDecoder::new(bundle, threads);
         let executors = parallel::workers(threads, Executor::new);
-        Ok(Decoder { bundle, coders, executors, shrunk: Vec::new() })
+        Ok(Decoder { bundle, latents, executors, shrunk: Vec::new() })
     }
 
     /// Decodes a whole file.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything but a whole, undamaged file of the bundle's latent space; with
+    /// A synthesis transform that the bundle does not have, and anything but a whole, undamaged file of the bundle's latent space; with
     /// [`DecodeOptions::conceal`] only for a damaged header, another latent space, or no intact chunk at all.
     pub fn decode<'f>(
         &mut self,
         file: &'f [u8],
         options: &DecodeOptions,
     ) -> Result<Decoded<'f>, DecodeError> {
-        let mut opened = self.open(file, options)?;
+        self.bundle.synthesis(options.decoder)?;
+        let mut opened = Opened::open(self.bundle, file, options)?;
         let header = opened.header;
-        let latents = self.latents(&mut opened, options.conceal)?;
-        let too_many = || DecodeError::TooManyPixels { pixels: header.pixels(), limit: u64::MAX };
-        let format = PixelFormat::of(header.colour, header.alpha);
-        let (width, height) = (options.scale.side(header.width), options.scale.side(header.height));
-        let pixels = u64::from(width) * u64::from(height);
-        let len = pixels.saturating_mul(format.channels() as u64);
-        let mut data = vec![0; usize::try_from(len).map_err(|_| too_many())?];
-        let view = PictureMut::contiguous(width, height, format.into(), &mut data);
-        let view = view.map_err(|_| too_many())?;
-        let DecodedInto { metadata, damaged } = self.fill(opened, &latents, options, view)?;
-        let picture = Picture::new(width, height, format, data).map_err(|_| too_many())?;
+        let (latents, _) = self.latents.latents(&mut opened, options.conceal)?;
+        let mut kept = None;
+        let picture = draw(&header, options.scale, |view| {
+            kept = Some(self.fill(opened, &latents, options, view)?);
+            Ok(())
+        })?;
+        let DecodedInto { metadata, damaged } = kept.unwrap_or_default();
         Ok(Decoded { picture, metadata, damaged })
+    }
+
+    /// Decodes a whole file up to its latents, for [`picture`](Self::picture), for other decoders, or to look at.
+    ///
+    /// # Errors
+    /// As [`LatentDecoder::decode`].
+    pub fn latents(
+        &mut self,
+        file: &[u8],
+        options: &DecodeOptions,
+    ) -> Result<Latents, DecodeError> {
+        self.latents.decode(file, options)
+    }
+
+    /// Draws latents: `decode` in two steps gives the same picture. Of the options, those about drawing count.
+    ///
+    /// # Errors
+    /// Latents of another latent space; what the bundle cannot draw.
+    pub fn picture(
+        &mut self,
+        latents: &Latents,
+        options: &DecodeOptions,
+    ) -> Result<Picture, DecodeError> {
+        let header = latents.header();
+        check_space(self.bundle, header)?;
+        draw(header, options.scale, |mut view| {
+            self.synthesise(header, options, view.reborrow(), latents.values())?;
+            if let Some(alpha) = latents.alpha() {
+                put_alpha(0, alpha, header.width as usize, options.scale, &mut view);
+            }
+            Ok(())
+        })
     }
 
     /// Decodes a whole file into a caller's buffer: any format, any strides, of the stream's size (or its scaled one, by
@@ -182,45 +214,16 @@ impl<'a> Decoder<'a> {
         options: &DecodeOptions,
         picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
-        let mut opened = self.open(file, options)?;
+        self.bundle.synthesis(options.decoder)?;
+        let mut opened = Opened::open(self.bundle, file, options)?;
         let side = |encoded| options.scale.side(encoded);
         let stream = (side(opened.header.width), side(opened.header.height));
         let picture_size = (picture.width(), picture.height());
         if stream != picture_size {
             return Err(DecodeError::OtherSize { stream, picture: picture_size });
         }
-        let latents = self.latents(&mut opened, options.conceal)?;
+        let (latents, _) = self.latents.latents(&mut opened, options.conceal)?;
         self.fill(opened, &latents, options, picture)
-    }
-
-    /// Checks the header against bundle and options and finds the chunks: before anything of the picture's size is
-    /// allocated, all of them are there and whole.
-    fn open<'f>(&self, file: &'f [u8], options: &DecodeOptions) -> Result<Opened<'f>, DecodeError> {
-        let parsed = Header::parse(file)?;
-        let header = parsed.header;
-        if header.pixels() > options.max_pixels {
-            return Err(DecodeError::TooManyPixels {
-                pixels: header.pixels(),
-                limit: options.max_pixels,
-            });
-        }
-        if header.latent_space != self.bundle.latent_space() {
-            let (stream, bundle) = (header.latent_space, self.bundle.latent_space());
-            return Err(DecodeError::WrongModel { stream, bundle });
-        }
-        let metadata = match parsed.metadata(file) {
-            Err(_) if options.conceal => Metadata::new(),
-            other => other?,
-        };
-        let rest = file.get(parsed.chunks_start()..).unwrap_or_default();
-        let (chunks, damaged) = if options.conceal {
-            let found = recover(&header, rest);
-            (found.chunks, found.lost.iter().map(|l| l.id).collect())
-        } else {
-            let chunks: Result<Vec<_>, _> = ChunkReader::new(&header).chunks(rest).collect();
-            (chunks?, Vec::new())
-        };
-        Ok(Opened { header, metadata, chunks, damaged })
     }
 
     /// Synthesis and alpha of an opened file.
@@ -232,72 +235,28 @@ impl<'a> Decoder<'a> {
         mut picture: PictureMut<'_>,
     ) -> Result<DecodedInto<'f>, DecodeError> {
         let Opened { header, metadata, chunks, mut damaged } = opened;
-        self.synthesise(&header, options.scale, picture.reborrow(), latents)?;
+        self.synthesise(&header, options, picture.reborrow(), latents)?;
         if header.alpha && picture.format().has_alpha() {
-            fill_alpha(&header, &chunks, options, &mut damaged, &mut picture)?;
+            // Chunks begin at multiples of 64 rows, so no square lies in two of them.
+            let width = header.width as usize;
+            each_alpha(&header, &chunks, options.conceal, &mut damaged, |rows, samples| {
+                put_alpha(rows.start, samples, width, options.scale, &mut picture);
+            })?;
         }
         damaged.sort_unstable();
         damaged.dedup();
         Ok(DecodedInto { metadata, damaged })
     }
 
-    /// Latents of the whole picture in the transform's units, lost bands concealed.
-    fn latents(&mut self, opened: &mut Opened<'_>, lenient: bool) -> Result<Vec<i16>, DecodeError> {
-        let bundle = self.bundle;
-        let Opened { header, chunks, damaged, .. } = opened;
-        let header: &Header = header;
-        let gains = Gains::new(bundle.settings(), header.quality);
-        let m = bundle.settings().latent_channels;
-        let columns = (header.width as usize).div_ceil(PATCH);
-        let rows = (header.height as usize).div_ceil(PATCH);
-        let mut latents = vec![0; rows * columns * m];
-        let mut rest = &mut latents[..];
-        let mut bands: Vec<_> = (0..header.bands())
-            .map(|band| {
-                let (_, geometry) = band_geometry(header, band);
-                let own = rest.split_off_mut(..geometry.positions() * m).unwrap_or_default();
-                Some((geometry, own))
-            })
-            .collect();
-        let coded: Vec<_> = chunks
-            .iter()
-            .filter(|chunk| chunk.id.kind == ChunkKind::Latents)
-            .filter_map(|chunk| Some((chunk, bands.get_mut(usize::from(chunk.id.band))?.take()?)))
-            .collect();
-        if coded.is_empty() {
-            return Err(DecodeError::NothingLeft);
-        }
-        let results = parallel::map(&mut self.coders, coded.into_iter(), |coder, job| {
-            let (chunk, (geometry, out)) = job;
-            let result = coder.decode(geometry, chunk.payload, out);
-            scale_row(out, &gains.inverse);
-            Ok::<_, DecodeError>((chunk.id, result))
-        })?;
-        let mut whole = vec![false; usize::from(header.bands())];
-        for (id, result) in results {
-            match result {
-                Ok(()) => whole[usize::from(id.band)] = true,
-                Err(_) if lenient => damaged.push(id),
-                Err(reason) => {
-                    return Err(DecodeError::Chunk { id, reason: Box::new(reason) });
-                }
-            }
-        }
-        let lost: Vec<Range<usize>> = (0..header.bands())
-            .filter(|&band| !whole[usize::from(band)])
-            .map(|band| band_geometry(header, band).0)
-            .collect();
-        conceal(&mut latents, columns, m, &lost);
-        Ok(latents)
-    }
-
-    /// Makes the program of a scale, unless that was done.
-    fn prepare(&mut self, scale: Scale) -> Result<(), DecodeError> {
-        if scale == Scale::Full || self.shrunk.iter().any(|(own, _)| *own == scale) {
+    /// Makes the program of a synthesis and a scale, unless that was done.
+    fn prepare(&mut self, synthesis: Synthesis, scale: Scale) -> Result<(), DecodeError> {
+        let full = self.bundle.synthesis(synthesis)?;
+        let made = |own: &Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        if scale == Scale::Full || self.shrunk.iter().any(made) {
             return Ok(());
         }
-        let small = self.bundle.synthesis()?.shrink(scale.factor() as usize);
-        self.shrunk.push((scale, small.ok_or(DecodeError::FullSizeOnly)?));
+        let program = full.shrink(scale.factor() as usize).ok_or(DecodeError::FullSizeOnly)?;
+        self.shrunk.push(Shrunk { synthesis, scale, program });
         Ok(())
     }
 
@@ -305,14 +264,16 @@ impl<'a> Decoder<'a> {
     fn synthesise(
         &mut self,
         header: &Header,
-        scale: Scale,
+        options: &DecodeOptions,
         picture: PictureMut<'_>,
         latents: &[i16],
     ) -> Result<(), DecodeError> {
-        self.prepare(scale)?;
-        let program = match self.shrunk.iter().find(|(own, _)| *own == scale) {
-            Some((_, program)) => program,
-            None => self.bundle.synthesis()?,
+        let (synthesis, scale) = (options.decoder, options.scale);
+        self.prepare(synthesis, scale)?;
+        let made = |own: &&Shrunk<'_>| (own.synthesis, own.scale) == (synthesis, scale);
+        let program = match self.shrunk.iter().find(made) {
+            Some(shrunk) => &shrunk.program,
+            None => self.bundle.synthesis(synthesis)?,
         };
         let patch = PATCH / scale.factor() as usize;
         let m = self.bundle.settings().latent_channels;
@@ -359,35 +320,31 @@ fn split_rows(
     out
 }
 
-/// Decodes the alpha chunks into the last sample of each pixel.
-fn fill_alpha(
+/// A picture of the stream's kind and scaled size, drawn by `fill`.
+fn draw(
     header: &Header,
-    chunks: &[Chunk<'_>],
-    options: &DecodeOptions,
-    damaged: &mut Vec<ChunkId>,
-    picture: &mut PictureMut<'_>,
-) -> Result<(), DecodeError> {
-    let width = header.width as usize;
-    let factor = options.scale.factor() as usize;
+    scale: Scale,
+    fill: impl FnOnce(PictureMut<'_>) -> Result<(), DecodeError>,
+) -> Result<Picture, DecodeError> {
+    let too_many = || DecodeError::TooManyPixels { pixels: header.pixels(), limit: u64::MAX };
+    let format = PixelFormat::of(header.colour, header.alpha);
+    let (width, height) = (scale.side(header.width), scale.side(header.height));
+    let pixels = u64::from(width) * u64::from(height);
+    let len = pixels.saturating_mul(format.channels() as u64);
+    let mut data = vec![0; usize::try_from(len).map_err(|_| too_many())?];
+    let view = PictureMut::contiguous(width, height, format.into(), &mut data);
+    fill(view.map_err(|_| too_many())?)?;
+    Picture::new(width, height, format, data).map_err(|_| too_many())
+}
+
+/// Means of rows of alpha that start at row `first`, a multiple of 8, into the last sample of each pixel.
+fn put_alpha(first: usize, rows: &[u8], width: usize, scale: Scale, picture: &mut PictureMut<'_>) {
+    let factor = scale.factor() as usize;
     let mut line = Vec::new();
-    for chunk in chunks.iter().filter(|c| c.id.kind == ChunkKind::Alpha) {
-        let rows = header.band_rows(chunk.id.band);
-        let mut plane = vec![0; rows.len() * width];
-        match decode_plane(chunk.payload, width, rows.len(), &mut plane) {
-            // Chunks begin at multiples of 64 rows, so no square lies in two of them.
-            Ok(()) => {
-                for (y, square) in plane.chunks(width * factor).enumerate() {
-                    means(square, width, factor, &mut line);
-                    picture.set_alpha(rows.start as usize / factor + y, &line);
-                }
-            }
-            Err(_) if options.conceal => damaged.push(chunk.id),
-            Err(e) => {
-                return Err(DecodeError::Chunk { id: chunk.id, reason: Box::new(e.into()) });
-            }
-        }
+    for (y, square) in rows.chunks(width * factor).enumerate() {
+        means(square, width, factor, &mut line);
+        picture.set_alpha(first / factor + y, &line);
     }
-    Ok(())
 }
 
 /// Means over squares of `factor × factor` samples of some rows; those at the right and lower edges may be smaller.

@@ -7,7 +7,7 @@ use super::frame::{PictureRef, check_size};
 use super::lines::Lines;
 use super::stream::{EncodeStream, Parts};
 use super::{EncodeError, FrameFormat};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError, Effort};
 use crate::engine::{Executor, Program, RowMut, run_banded};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata, QUALITY_MAX};
@@ -33,6 +33,8 @@ pub struct EncodeOptions<'m> {
     pub quality: f32,
     /// A size to reach; overrides the quality.
     pub target: Option<Target>,
+    /// Which analysis transform to use. The streams of all are decoded alike.
+    pub effort: Effort,
     /// Picture rows of a chunk, a multiple of 64. Default [`DEFAULT_CHUNK_ROWS`](Self::DEFAULT_CHUNK_ROWS).
     pub chunk_rows: u32,
     /// ICC profile, Exif, XMP to carry.
@@ -47,7 +49,13 @@ impl EncodeOptions<'_> {
 impl Default for EncodeOptions<'_> {
     fn default() -> Self {
         let chunk_rows = Self::DEFAULT_CHUNK_ROWS;
-        EncodeOptions { quality: 50.0, target: None, chunk_rows, metadata: Metadata::new() }
+        EncodeOptions {
+            quality: 50.0,
+            target: None,
+            effort: Effort::Default,
+            chunk_rows,
+            metadata: Metadata::new(),
+        }
     }
 }
 
@@ -59,7 +67,21 @@ pub struct Encoder<'a> {
     executors: Vec<Executor>,
     coders: Vec<ChunkEncoder<'a>>,
     /// Analysis programs folded for other lines than RGB; made when first needed.
-    folded: Vec<(Lines, Program<'a>)>,
+    folded: Vec<Folded<'a>>,
+}
+
+/// An analysis program that reads other lines than RGB.
+#[derive(Debug)]
+struct Folded<'a> {
+    reads: Reads,
+    program: Program<'a>,
+}
+
+/// Which analysis transform, and what lines it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reads {
+    pub(super) effort: Effort,
+    pub(super) lines: Lines,
 }
 
 impl<'a> Encoder<'a> {
@@ -67,9 +89,11 @@ impl<'a> Encoder<'a> {
     /// The bytes do not depend on it.
     ///
     /// # Errors
-    /// The bundle has no analysis programs.
+    /// The bundle has no analysis transform, whatever the effort.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, EncodeError> {
-        bundle.analysis()?;
+        if bundle.efforts().next().is_none() {
+            return Err(BundleError::Missing(Effort::Default.tag()).into());
+        }
         bundle.hyper_analysis()?;
         let executors = parallel::workers(threads, Executor::new);
         let coders = parallel::workers(threads, || ChunkEncoder::new(bundle));
@@ -79,7 +103,8 @@ impl<'a> Encoder<'a> {
     /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
     ///
     /// # Errors
-    /// Options out of range, a target that cannot be reached, metadata too long.
+    /// Options out of range, an effort that the bundle has no transform for, a target that cannot be reached, metadata
+    /// too long.
     pub fn encode<'p>(
         &mut self,
         picture: impl Into<PictureRef<'p>>,
@@ -91,7 +116,7 @@ impl<'a> Encoder<'a> {
         let Some(Target::Bytes(target)) = options.target else {
             return self.encode_at(&picture, &header, options);
         };
-        let latents = self.analyse(&picture)?;
+        let latents = self.analyse(&picture, options.effort)?;
         let alpha = alpha_chunks(&picture, &header)?;
         // Prices leave out what the coder's states cost, some bytes a chunk: what a trial exceeds the target by is
         // taken off the budget of the next.
@@ -135,7 +160,7 @@ impl<'a> Encoder<'a> {
     /// ```
     ///
     /// # Errors
-    /// Sides or options out of range, metadata too long, and [`EncodeError::TargetNeedsPicture`] for a target size.
+    /// Sides or options out of range, no transform of the effort, metadata too long, and [`EncodeError::TargetNeedsPicture`] for a target size.
     pub fn stream(
         &mut self,
         width: u32,
@@ -143,8 +168,8 @@ impl<'a> Encoder<'a> {
         format: FrameFormat,
         options: &EncodeOptions<'_>,
     ) -> Result<EncodeStream<'a, &mut Self>, EncodeError> {
-        let (header, lines, head) = self.begin((width, height), format, options)?;
-        EncodeStream::new(self, header, format, lines, head)
+        let (header, reads, head) = self.begin((width, height), format, options)?;
+        EncodeStream::new(self, header, format, reads, head)
     }
 
     /// As [`stream`](Self::stream), for those who cannot keep a borrow: the stream owns the encoder until it is
@@ -159,29 +184,29 @@ impl<'a> Encoder<'a> {
         format: FrameFormat,
         options: &EncodeOptions<'_>,
     ) -> Result<EncodeStream<'a>, EncodeError> {
-        let (header, lines, head) = self.begin((width, height), format, options)?;
-        EncodeStream::new(self, header, format, lines, head)
+        let (header, reads, head) = self.begin((width, height), format, options)?;
+        EncodeStream::new(self, header, format, reads, head)
     }
 
-    /// The header of a stream, the lines its transform reads, and the beginning of its file.
+    /// The header of a stream, its transform with the lines it reads, and the beginning of its file.
     fn begin(
         &mut self,
         size: (u32, u32),
         format: FrameFormat,
         options: &EncodeOptions<'_>,
-    ) -> Result<(Header, Lines, Vec<u8>), EncodeError> {
+    ) -> Result<(Header, Reads, Vec<u8>), EncodeError> {
         if options.target.is_some() {
             return Err(EncodeError::TargetNeedsPicture);
         }
         let header = self.header(size, format, options)?;
         let head = header.write(&options.metadata)?;
-        Ok((header, self.prepare(format)?, head))
+        Ok((header, self.prepare(options.effort, format)?, head))
     }
 
     /// What a stream works with.
-    pub(super) fn parts(&mut self, lines: Lines) -> Result<Parts<'_, 'a>, EncodeError> {
+    pub(super) fn parts(&mut self, reads: Reads) -> Result<Parts<'_, 'a>, EncodeError> {
         let bundle = self.bundle;
-        let analysis = program(&self.folded, bundle, lines)?;
+        let analysis = program(&self.folded, bundle, reads)?;
         let (Some(executor), Some(coder)) = (self.executors.first_mut(), self.coders.first_mut())
         else {
             return Err(EncodeError::Broken);
@@ -190,15 +215,18 @@ impl<'a> Encoder<'a> {
     }
 
     /// The lines to give for a format; folds the program for them if that was not done yet.
-    fn prepare(&mut self, format: FrameFormat) -> Result<Lines, EncodeError> {
-        let lines = Lines::of(format);
-        if lines == Lines::Rgb || self.folded.iter().any(|(own, _)| *own == lines) {
-            return Ok(lines);
+    fn prepare(&mut self, effort: Effort, format: FrameFormat) -> Result<Reads, EncodeError> {
+        let reads = Reads { effort, lines: Lines::of(format) };
+        let rgb = self.bundle.analysis(effort)?;
+        if reads.lines == Lines::Rgb || self.folded.iter().any(|own| own.reads == reads) {
+            return Ok(reads);
         }
         // A program that cannot be folded gets RGB rows.
-        let Some(program) = lines.program(self.bundle.analysis()?) else { return Ok(Lines::Rgb) };
-        self.folded.push((lines, program));
-        Ok(lines)
+        let Some(program) = reads.lines.program(rgb) else {
+            return Ok(Reads { lines: Lines::Rgb, ..reads });
+        };
+        self.folded.push(Folded { reads, program });
+        Ok(reads)
     }
 
     /// The header of a picture; checks the options.
@@ -238,7 +266,7 @@ impl<'a> Encoder<'a> {
         options: &EncodeOptions<'_>,
     ) -> Result<Vec<u8>, EncodeError> {
         if self.executors.len() > 1 {
-            let latents = self.analyse(picture)?;
+            let latents = self.analyse(picture, options.effort)?;
             let payloads = self.code(header, &latents)?;
             return assemble(header, &options.metadata, &payloads, &alpha_chunks(picture, header)?);
         }
@@ -251,9 +279,14 @@ impl<'a> Encoder<'a> {
     }
 
     /// Latents of the whole picture, `[rows][columns][M]`.
-    fn analyse(&mut self, picture: &PictureRef<'_>) -> Result<Vec<i16>, EncodeError> {
-        let lines = self.prepare(picture.format())?;
-        let program = program(&self.folded, self.bundle, lines)?;
+    fn analyse(
+        &mut self,
+        picture: &PictureRef<'_>,
+        effort: Effort,
+    ) -> Result<Vec<i16>, EncodeError> {
+        let reads = self.prepare(effort, picture.format())?;
+        let program = program(&self.folded, self.bundle, reads)?;
+        let lines = reads.lines;
         let size = lines.size(picture.width(), picture.height());
         let cover = |side: u32| (side as usize).div_ceil(PATCH);
         let positions = cover(picture.height()) * cover(picture.width());
@@ -327,15 +360,15 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// The analysis program that reads these lines.
+/// The analysis program of an effort that reads these lines.
 fn program<'e, 'a>(
-    folded: &'e [(Lines, Program<'a>)],
+    folded: &'e [Folded<'a>],
     bundle: &'a Bundle<'a>,
-    lines: Lines,
+    reads: Reads,
 ) -> Result<&'e Program<'a>, EncodeError> {
-    match folded.iter().find(|(own, _)| *own == lines) {
-        Some((_, program)) => Ok(program),
-        None => Ok(bundle.analysis()?),
+    match folded.iter().find(|own| own.reads == reads) {
+        Some(folded) => Ok(&folded.program),
+        None => Ok(bundle.analysis(reads.effort)?),
     }
 }
 

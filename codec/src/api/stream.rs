@@ -5,9 +5,8 @@ use core::borrow::BorrowMut;
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use super::encoder::{Encoder, PATCH, band_geometry};
+use super::encoder::{Encoder, PATCH, Reads, band_geometry};
 use super::frame::PictureRef;
-use super::lines::Lines;
 use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
 use crate::engine::{Executor, Program, Progress, RowMut, RowRef};
@@ -32,7 +31,7 @@ pub struct EncodeStream<'a, E = Encoder<'a>> {
 struct State {
     header: Header,
     format: FrameFormat,
-    lines: Lines,
+    reads: Reads,
     /// Header and metadata until they are given out.
     head: Vec<u8>,
     writer: ChunkWriter,
@@ -78,10 +77,11 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         mut encoder: E,
         header: Header,
         format: FrameFormat,
-        lines: Lines,
+        reads: Reads,
         head: Vec<u8>,
     ) -> Result<Self, EncodeError> {
-        let Parts { bundle, analysis, executor, .. } = encoder.borrow_mut().parts(lines)?;
+        let Parts { bundle, analysis, executor, .. } = encoder.borrow_mut().parts(reads)?;
+        let lines = reads.lines;
         let size = lines.size(header.width, header.height);
         let progress = executor.start(analysis, size, 0..size.height / analysis.unit())?.progress();
         let m = bundle.settings().latent_channels;
@@ -95,7 +95,7 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         let state = State {
             header,
             format,
-            lines,
+            reads,
             head,
             writer: ChunkWriter::new(&header),
             progress,
@@ -149,7 +149,7 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         state.head = Vec::new();
         let first = state.pushed;
         state.pushed = end as u32;
-        let parts = self.encoder.borrow_mut().parts(state.lines)?;
+        let parts = self.encoder.borrow_mut().parts(state.reads)?;
         state.advance(parts, &rows, first, last, out)?;
         state.broken = false;
         Ok(())
@@ -190,7 +190,7 @@ impl State {
     ) -> Result<(), EncodeError> {
         let Parts { analysis, executor, coder, .. } = parts;
         let mut run = executor.resume(analysis, self.progress);
-        let lines = self.lines;
+        let lines = self.reads.lines;
         // Lines of the band: bands of 4:2:0 start with even rows. Formats with alpha have a line for each row.
         let first = first as usize / lines.side();
         let end = first + (rows.height() as usize).div_ceil(lines.side());

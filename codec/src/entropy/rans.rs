@@ -123,7 +123,8 @@ impl<'a> RansDecoder<'a> {
             return Err(RansError::State { value: first });
         }
         let mut lanes = [0; MAX_LANES];
-        let mut words = Words { words: rest.as_chunks().0, at: 0, available: payload.len() };
+        let mut words =
+            Words { words: rest.as_chunks().0, at: 0, available: payload.len(), escapes: 0 };
         // The number of states decides where the words begin, hence before renormalisation.
         let log2_lanes = first & ((1 << LANE_BITS) - 1);
         if log2_lanes > MAX_LANES.ilog2() {
@@ -175,6 +176,11 @@ impl<'a> RansDecoder<'a> {
             1 => self.run::<2, T>(set, indices, out),
             _ => self.run::<4, T>(set, indices, out),
         }
+    }
+
+    /// Symbols so far that were outside of their table and spelled out.
+    pub fn escapes(&self) -> u64 {
+        self.words.escapes
     }
 
     /// Checks that the payload is used up: every word read and every state back at the value the
@@ -250,6 +256,7 @@ fn decode_escape<const N: usize>(
     set: &TableSet,
     index: u8,
 ) -> Result<i32, RansError> {
+    words.escapes += 1;
     let mut raw = |count: u32| {
         let bits = *state & ((1 << count) - 1);
         *state = words.renormalise::<N>(*state >> count);
@@ -277,6 +284,8 @@ struct Words<'a> {
     at: usize,
     /// Bytes of the whole payload, for messages.
     available: usize,
+    /// Symbols so far that were outside of their table.
+    escapes: u64,
 }
 
 impl Words<'_> {

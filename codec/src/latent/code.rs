@@ -152,17 +152,35 @@ pub(crate) struct ChunkDecoder<'a> {
     symbols: SymbolReader<'a>,
 }
 
+/// How many latent symbols were decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Coded {
+    /// All that were coded.
+    pub(crate) symbols: u64,
+    /// Those outside of their table.
+    pub(crate) escapes: u64,
+}
+
+impl core::ops::AddAssign for Coded {
+    fn add_assign(&mut self, other: Self) {
+        self.symbols += other.symbols;
+        self.escapes += other.escapes;
+    }
+}
+
 /// Symbols to latents.
 #[derive(Debug)]
 struct SymbolReader<'a> {
     bundle: &'a Bundle<'a>,
     indices: Vec<u8>,
     symbols: Vec<i32>,
+    /// Symbols read of the chunk.
+    coded: u64,
 }
 
 impl<'a> ChunkDecoder<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        let symbols = SymbolReader { bundle, indices: Vec::new(), symbols: Vec::new() };
+        let symbols = SymbolReader { bundle, indices: Vec::new(), symbols: Vec::new(), coded: 0 };
         ChunkDecoder { bundle, predictor: Predictor::new(bundle), symbols }
     }
 
@@ -172,14 +190,16 @@ impl<'a> ChunkDecoder<'a> {
         geometry: Geometry,
         payload: &[u8],
         decoded: &mut [i16],
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Coded, DecodeError> {
         let ChunkDecoder { bundle, predictor, symbols: reader } = self;
+        reader.coded = 0;
         let mut rans = RansDecoder::new(payload)?;
         let mut symbols =
             vec![0i32; geometry.hyper().positions() * bundle.settings().hyper_channels];
         let indices = channel_indices(bundle, symbols.len());
         rans.decode_run(&bundle.hyper_tables, &indices, &mut symbols)?;
         let z: Vec<u8> = symbols.iter().map(|s| (s + HYPER_ZERO).clamp(0, 255) as u8).collect();
+        let hyper_escapes = rans.escapes();
 
         predictor.start(geometry, &z)?;
         let mut anchors = geometry.half(Half::Anchors);
@@ -188,7 +208,9 @@ impl<'a> ChunkDecoder<'a> {
         predictor.others(geometry, decoded, |p, decoded| {
             reader.read(&mut rans, p, &mut others, decoded)
         })?;
-        Ok(rans.finish()?)
+        let coded = Coded { symbols: reader.coded, escapes: rans.escapes() - hyper_escapes };
+        rans.finish()?;
+        Ok(coded)
     }
 }
 
@@ -215,6 +237,7 @@ impl SymbolReader<'_> {
         }
         let tables = &self.bundle.latent_tables;
         rans.decode_run(tables, &self.indices[..coded], &mut self.symbols[..coded])?;
+        self.coded += coded as u64;
         let mut next = 0;
         let predicted = prediction.mean.chunks_exact(m).zip(prediction.scale.chunks_exact(m));
         for ((mean, scale), position) in predicted.zip(positions) {

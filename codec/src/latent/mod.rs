@@ -20,7 +20,7 @@ mod geometry;
 mod predict;
 mod quantise;
 
-pub(crate) use code::{ChunkDecoder, ChunkEncoder};
+pub(crate) use code::{ChunkDecoder, ChunkEncoder, Coded};
 pub(crate) use conceal::conceal;
 pub(crate) use gain::{Gains, scale_row};
 pub(crate) use geometry::Geometry;

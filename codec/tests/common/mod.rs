@@ -92,16 +92,6 @@ impl Toy {
     }
 }
 
-fn analysis() -> Vec<u8> {
-    let mut t = Toy::new(1);
-    let x = t.program.input(DType::U8, 3, 0).unwrap();
-    let x = t.program.space_to_depth(x, 8).unwrap();
-    let x = t.conv(x, (192, 8), 128, DType::I16, 2.0);
-    let x = t.program.space_to_depth(x, 2).unwrap();
-    let x = t.conv(x, (32, M), 0, DType::I16, 0.5);
-    t.finish(&[x])
-}
-
 /// The same size in other steps: the first layer reads patches of 4×4.
 fn other_analysis() -> Vec<u8> {
     let mut t = Toy::new(1);
@@ -113,8 +103,19 @@ fn other_analysis() -> Vec<u8> {
     t.finish(&[x])
 }
 
-fn synthesis() -> Vec<u8> {
-    let mut t = Toy::new(2);
+/// A transform to the same latents with other weights.
+fn analysis_of(seed: u64) -> Vec<u8> {
+    let mut t = Toy::new(seed);
+    let x = t.program.input(DType::U8, 3, 0).unwrap();
+    let x = t.program.space_to_depth(x, 8).unwrap();
+    let x = t.conv(x, (192, 8), 128, DType::I16, 2.0);
+    let x = t.program.space_to_depth(x, 2).unwrap();
+    let x = t.conv(x, (32, M), 0, DType::I16, 0.5);
+    t.finish(&[x])
+}
+
+fn synthesis(seed: u64) -> Vec<u8> {
+    let mut t = Toy::new(seed);
     let x = t.program.input(DType::I16, M, 0).unwrap();
     let y = t.depthwise(x, 3, M, 0);
     let y = t.conv(y, (M, 32), 128, DType::U8, 0.5);
@@ -193,15 +194,25 @@ fn tables(count: usize, widest: f64) -> Vec<u8> {
 
 /// The toy bundle's bytes.
 pub(crate) fn toy_bundle() -> Vec<u8> {
-    bundle(analysis())
+    bundle(analysis_of(1)).to_bytes()
 }
 
 /// The same with an analysis program that only takes RGB.
 pub(crate) fn unfoldable_bundle() -> Vec<u8> {
-    bundle(other_analysis())
+    bundle(other_analysis()).to_bytes()
 }
 
-fn bundle(analysis: Vec<u8>) -> Vec<u8> {
+/// The toy bundle with all the transforms that a latent space may have.
+pub(crate) fn toy_family() -> Vec<u8> {
+    let mut bundle = bundle(analysis_of(1));
+    bundle
+        .section(Tag::ANALYSIS_FAST, analysis_of(11))
+        .section(Tag::ANALYSIS_BEST, analysis_of(12))
+        .section(Tag::SYNTHESIS_LITE, synthesis(13));
+    bundle.to_bytes()
+}
+
+fn bundle(analysis: Vec<u8>) -> BundleBuilder {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
     let settings =
         Settings { latent_channels: M, hyper_channels: Z, skip_below: 1, gain_knots: knots };
@@ -210,7 +221,7 @@ fn bundle(analysis: Vec<u8>) -> Vec<u8> {
         .section(Tag::MANIFEST, br#"{"name":"toy"}"#.to_vec())
         .section(Tag::SETTINGS, settings.to_bytes())
         .section(Tag::ANALYSIS, analysis)
-        .section(Tag::SYNTHESIS, synthesis())
+        .section(Tag::SYNTHESIS, synthesis(2))
         .section(Tag::HYPER_ANALYSIS, hyper_analysis())
         .section(Tag::HYPER_SYNTHESIS, hyper_synthesis())
         .section(Tag::CONTEXT, context())
@@ -218,5 +229,5 @@ fn bundle(analysis: Vec<u8>) -> Vec<u8> {
         .section(Tag::PARAMETERS_SECOND, parameters(true))
         .section(Tag::LATENT_TABLES, tables(16, 40.0))
         .section(Tag::HYPER_TABLES, tables(Z, 10.0));
-    bundle.to_bytes()
+    bundle
 }

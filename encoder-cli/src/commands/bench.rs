@@ -51,11 +51,12 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome {
     for (name, picture) in pictures {
         let options = EncodeOptions {
             rate: Rate::Quality(args.quality),
+            effort: args.effort.into(),
             chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
             threads: args.threads,
             metadata: Metadata::default(),
         };
-        let timings = codec::time(&bundle, &picture, &options, args.runs as usize)?;
+        let timings = codec::time(&bundle, &picture, &options, args.decoder.into(), args.runs as usize)?;
         let pixels = picture.pixels();
         reports.push(Report {
             name,

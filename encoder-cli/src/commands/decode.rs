@@ -39,6 +39,7 @@ fn decode_one(
     let pixels = codec::inspect(&stream)?.format;
     let destination = plan.destination(input, picture::suffix(format, pixels))?;
     let options = DecodeOptions {
+        decoder: args.decoder.into(),
         scale: match args.scale {
             Scale::Full => pinhole::Scale::Full,
             Scale::Half => pinhole::Scale::Half,

@@ -32,6 +32,7 @@ fn encode_one(
     let Loaded { picture, metadata, notes } = picture::parse(&picture::read_bytes(input)?)?;
     let options = EncodeOptions {
         rate: rate(args, &picture),
+        effort: args.effort.into(),
         chunk_rows: args.chunk_rows,
         threads: args.threads,
         metadata,

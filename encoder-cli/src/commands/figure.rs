@@ -65,6 +65,7 @@ fn through_pinhole(
     bpp: f64,
 ) -> Result<(Picture, usize)> {
     let options = EncodeOptions {
+        effort: pinhole::Effort::Default,
         rate: Rate::Bytes(bytes_for(bpp, original.pixels())),
         chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
         threads: 0,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{about, bundle, print, print_json};
-use crate::args::{ModelArgs, ModelCommand};
+use crate::args::{Decoder, Effort, ModelArgs, ModelCommand};
 use crate::codec::{self, Bundle, BundleInfo};
 use crate::report::{Failure, Outcome, shown};
 use crate::{output, picture};
@@ -21,6 +21,9 @@ pub(crate) fn run(args: &ModelArgs) -> Outcome {
         }
         ModelCommand::Pack { folder, output, encoder_only, check } => {
             pack(folder, output, *encoder_only, check).map_err(about(folder))
+        }
+        ModelCommand::Slim { bundle: path, output, effort, decoder } => {
+            slim(path, output, effort, decoder).map_err(about(path))
         }
         ModelCommand::Verify { bundle: path } => {
             let lines = bundle(Some(path))?.verify().map_err(about(path))?;
@@ -51,6 +54,8 @@ fn in_words(info: &BundleInfo) -> String {
     line("version", &info.version);
     line("latent space", &info.latent_space);
     line("bytes", &info.bytes.to_string());
+    line("efforts", &info.efforts.join(", "));
+    line("decoders", &info.decoders.join(", "));
     for part in &info.parts {
         line("part", part);
     }
@@ -58,6 +63,17 @@ fn in_words(info: &BundleInfo) -> String {
         line(name, value);
     }
     text
+}
+
+fn slim(from: &Path, to: &Path, efforts: &[Effort], decoders: &[Decoder]) -> Result<()> {
+    let whole = codec::bundle(Some(from))?;
+    let parts = pinhole::bundle::Parts {
+        efforts: efforts.iter().map(|&effort| effort.into()).collect(),
+        syntheses: decoders.iter().map(|&decoder| decoder.into()).collect(),
+    };
+    let bytes = whole.slim(&parts)?;
+    output::write_file(to, &bytes)?;
+    print(&format!("{}: {} bytes\n", shown(to), bytes.len()))
 }
 
 fn pack(folder: &Path, path: &Path, encoder_only: bool, check: &[PathBuf]) -> Result<()> {

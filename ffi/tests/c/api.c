@@ -239,6 +239,12 @@ static void the_rest(void) {
   CHECK(quarter.format == PINHOLE_FORMAT_RGBA8);
   pinhole_decoded_free(decoded);
   conceal.scale = 1;
+  conceal.decoder = PINHOLE_SYNTHESIS_LITE;
+  FAILS(PINHOLE_STATUS_BAD_MODEL, pinhole_decode(decoder, data, data_len, &conceal, &decoded, &error));
+  CHECK(strstr(error.message, "decoder lite"));
+  conceal.decoder = 9;
+  FAILS(PINHOLE_STATUS_INVALID_ARGUMENT, pinhole_decode(decoder, data, data_len, &conceal, &decoded, &error));
+  conceal.decoder = PINHOLE_SYNTHESIS_STANDARD;
   conceal.conceal = 1;
   OK(pinhole_decode(decoder, broken, data_len, &conceal, &decoded, &error));
   uint32_t kind = 9, band = 9;

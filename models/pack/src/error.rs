@@ -51,6 +51,12 @@ pub enum PackError {
         /// What it is.
         found: usize,
     },
+    /// `codec.json` describes a transform that codecs do not have.
+    #[error("codec.json: no transform is called {name}")]
+    UnknownTransform {
+        /// Its name.
+        name: String,
+    },
     /// A file is not an ONNX model.
     #[error("graph {graph} is not a readable ONNX model: {reason}")]
     BadOnnx {

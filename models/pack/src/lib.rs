@@ -19,7 +19,7 @@ mod testing;
 
 use std::path::Path;
 
-use pinhole::bundle::{Bundle, BundleBuilder, Tag};
+use pinhole::bundle::{Bundle, BundleBuilder, Effort, Parts, Synthesis, Tag};
 
 pub use error::{PackError, Place};
 pub use model::Model;
@@ -28,7 +28,7 @@ pub use parity::{Picture, Report};
 /// What to pack.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Leave the synthesis out: the bundle encodes but does not decode.
+    /// Leave the syntheses out: the bundle encodes but does not decode.
     pub encoder_only: bool,
 }
 
@@ -61,22 +61,21 @@ pub fn pack(folder: &Path, pictures: &[Picture], options: Options) -> Result<Pac
     Ok(Packed { bytes, report })
 }
 
-/// The same bundle without the synthesis: it keeps its latent space, so whatever decodes the whole one's streams
-/// decodes its streams. The manifest stays that of the whole bundle.
+/// The same bundle without what decoding to pictures needs: it keeps its latent space, so whatever decodes the whole
+/// one's streams decodes its streams. The manifest stays that of the whole bundle.
 ///
 /// # Errors
 /// Bytes that are not a bundle.
 pub fn encoder_only(bundle: &[u8]) -> Result<Vec<u8>, PackError> {
     let parsed = Bundle::parse(bundle)?;
-    let mut builder = BundleBuilder::new();
-    for (tag, bytes) in parsed.sections().iter().filter(|s| s.0 != Tag::SYNTHESIS) {
-        builder.section(*tag, bytes.to_vec());
-    }
+    let parts = Parts { efforts: parsed.efforts().collect(), syntheses: Vec::new() };
+    let mut builder = parsed.slim(&parts)?;
+    builder.section(Tag::MANIFEST, parsed.manifest().as_bytes().to_vec());
     Ok(builder.to_bytes())
 }
 
 /// Checks a bundle against the exported model it was packed from: every section is what the folder lowers to
-/// (an encoder-only bundle may lack the synthesis), and the parity is measured anew.
+/// (a smaller bundle may lack some of the transforms), and the parity is measured anew.
 ///
 /// # Errors
 /// As [`pack`], or a section that differs.
@@ -85,7 +84,10 @@ pub fn verify(bundle: &[u8], folder: &Path, pictures: &[Picture]) -> Result<Repo
     let model = Model::read(folder)?;
     for (tag, expected) in model.sections()? {
         let found = parsed.section(tag);
-        let dropped = found.is_none() && tag == Tag::SYNTHESIS;
+        let transform = Effort::ALL.into_iter().map(Effort::tag);
+        let mut transform = transform.chain(Synthesis::ALL.into_iter().map(Synthesis::tag));
+        let hyper = tag == Tag::HYPER_ANALYSIS && !parsed.can_encode();
+        let dropped = found.is_none() && (hyper || transform.any(|own| own == tag));
         if !dropped && found != Some(&expected) {
             return Err(PackError::SectionDiffers { tag: tag.to_string() });
         }

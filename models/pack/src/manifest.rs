@@ -21,15 +21,21 @@ pub(crate) fn manifest(
     for part in &model.parts {
         let bytes = &part.lowered.program;
         let program = Program::parse(bytes).map_err(PackError::program(&part.graph.name))?;
-        let entry = json!({
+        let mut entry = json!({
             "bytes": bytes.len(),
             "operations": program.ops().len(),
             "macs_per_pixel": round(macs_per_pixel(part.role, &program), 2),
             "onnx_sha256": part.hash,
         });
+        if let (Some(own), Value::Object(entry)) =
+            (description.transforms.get(part.role.name), &mut entry)
+        {
+            entry.insert("lineage".into(), own.lineage.clone());
+            entry.insert("metrics".into(), own.metrics.clone());
+        }
         programs.insert(part.role.name.into(), entry);
     }
-    let text = json!({
+    let mut text = json!({
         "name": description.name,
         "version": description.version,
         "latent_space": hexadecimal(&latent_space),
@@ -39,6 +45,9 @@ pub(crate) fn manifest(
         "parity": parity(report),
         "packed_by": { "tool": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
     });
+    if let (Value::Object(fields), false) = (&mut text, description.reference.is_null()) {
+        fields.insert("reference".into(), description.reference.clone());
+    }
     Ok(text.to_string())
 }
 

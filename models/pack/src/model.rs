@@ -1,4 +1,4 @@
-//! The exported folder: seven graphs and `codec.json`.
+//! The exported folder: seven graphs, up to three more transforms, and `codec.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,14 +23,21 @@ pub struct Role {
     pub name: &'static str,
     /// Input positions per pixel, of those that are run.
     pub density: f64,
+    /// Whether a codec may lack it.
+    pub optional: bool,
 }
 
 const fn role(tag: Tag, name: &'static str, density: f64) -> Role {
-    Role { tag, name, density }
+    Role { tag, name, density, optional: false }
 }
 
-/// The graphs of a codec, in the order in which coding needs them. Each predictor runs on half the latents.
-pub(crate) const ROLES: [Role; 7] = [
+const fn optional(tag: Tag, name: &'static str, density: f64) -> Role {
+    Role { tag, name, density, optional: true }
+}
+
+/// The graphs of a codec, in the order in which coding needs them. Each predictor runs on half the latents. Those that
+/// may be missing are last.
+pub(crate) const ROLES: [Role; 10] = [
     role(Tag::ANALYSIS, "analysis", 1.0),
     role(Tag::HYPER_ANALYSIS, "hyper_analysis", 1.0 / 256.0),
     role(Tag::HYPER_SYNTHESIS, "hyper_synthesis", 1.0 / 4096.0),
@@ -38,6 +45,9 @@ pub(crate) const ROLES: [Role; 7] = [
     role(Tag::CONTEXT, "context", 1.0 / 256.0),
     role(Tag::PARAMETERS_SECOND, "parameters_second", 1.0 / 512.0),
     role(Tag::SYNTHESIS, "synthesis", 1.0 / 256.0),
+    optional(Tag::ANALYSIS_FAST, "analysis_fast", 1.0),
+    optional(Tag::ANALYSIS_BEST, "analysis_best", 1.0),
+    optional(Tag::SYNTHESIS_LITE, "synthesis_lite", 1.0 / 256.0),
 ];
 
 /// `codec.json`.
@@ -65,9 +75,26 @@ pub struct Description {
     /// What was measured in training.
     #[serde(default)]
     pub metrics: Value,
+    /// Statistics of the latents on training pictures, for noticing drift.
+    #[serde(default)]
+    pub reference: Value,
+    /// Lineage and metrics of each optional transform, by the name of its graph.
+    #[serde(default)]
+    pub transforms: BTreeMap<String, Transform>,
     /// Steps of float inputs that differ from the codec's.
     #[serde(default)]
     pub input_steps: BTreeMap<String, f64>,
+}
+
+/// What `codec.json` says about an optional transform.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Transform {
+    /// Where it comes from.
+    #[serde(default)]
+    pub lineage: Value,
+    /// What was measured in training.
+    #[serde(default)]
+    pub metrics: Value,
 }
 
 impl Description {
@@ -82,6 +109,11 @@ impl Description {
         };
         for (knot, gains) in self.gain_knots.iter().enumerate() {
             equal(&format!("gains of knot {knot}"), self.latent_channels, gains.len())?;
+        }
+        if let Some(name) = self.transforms.keys().find(|&name| {
+            !ROLES.iter().any(|role| role.optional && role.name == name)
+        }) {
+            return Err(PackError::UnknownTransform { name: name.clone() });
         }
         equal("hyper tables", self.hyper_channels, self.hyper_tables.len())
     }
@@ -128,7 +160,7 @@ pub struct Part {
 pub struct Model {
     /// `codec.json`.
     pub description: Description,
-    /// The graphs, in the order of [`ROLES`].
+    /// The graphs that there are, in the order of [`ROLES`].
     pub parts: Vec<Part>,
 }
 
@@ -145,7 +177,12 @@ impl Model {
         let steps = description.steps();
         let mut parts = Vec::with_capacity(ROLES.len());
         for role in ROLES {
-            let bytes = read(&folder.join(format!("{}.onnx", role.name)))?;
+            let path = folder.join(format!("{}.onnx", role.name));
+            let described = description.transforms.contains_key(role.name);
+            if role.optional && !described && !path.exists() {
+                continue;
+            }
+            let bytes = read(&path)?;
             let graph = Graph::read(role.name, &bytes)?;
             let lowered = lower(&graph, &steps)?;
             parts.push(Part { role, hash: hash(&bytes), graph, lowered });

@@ -6,7 +6,7 @@ use jni::objects::{JByteArray, JClass, JIntArray, JObjectArray};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use pinhole::format::{ChunkId, ChunkKind, Header};
-use pinhole::{DecodeError, DecodeOptions, PictureMut, PixelFormat};
+use pinhole::{DecodeError, DecodeOptions, PictureMut, PixelFormat, Synthesis};
 use pinhole_owned::OwnedDecoder;
 
 use crate::encoder::threads;
@@ -18,8 +18,16 @@ use crate::target::Target;
 
 static DECODERS: Table<Mutex<OwnedDecoder>> = Table::new();
 
-fn options(conceal: jboolean, max_pixels: jlong) -> Result<DecodeOptions, Failure> {
+/// Options; `synthesis` counts as `Synthesis::ALL` does.
+fn options(
+    synthesis: jint,
+    conceal: jboolean,
+    max_pixels: jlong,
+) -> Result<DecodeOptions, Failure> {
     let mut options = DecodeOptions::default();
+    let known = usize::try_from(synthesis).ok().and_then(|n| Synthesis::ALL.get(n));
+    options.decoder =
+        *known.ok_or_else(|| Failure::invalid(format!("no decoder has number {synthesis}")))?;
     options.conceal = conceal;
     options.max_pixels = u64::try_from(max_pixels)
         .map_err(|_| Failure::invalid(format!("a limit of {max_pixels} pixels")))?;
@@ -62,7 +70,8 @@ fn accepted(file: &[u8], options: &DecodeOptions) -> Result<(u32, u32, PixelForm
     Ok((header.width, header.height, format))
 }
 
-/// `byte[] decode(long decoder, byte[] file, int[] layout, boolean conceal, long maxPixels, int[][] report)`
+/// `byte[] decode(long decoder, byte[] file, int[] layout, int synthesis, boolean conceal, long maxPixels, int[][]
+/// report)`
 ///
 /// The layout says the format only; null asks for the file's own. The report's first element becomes the numbers of
 /// damaged chunks. A picture of more bytes than an array can have is too large.
@@ -73,6 +82,7 @@ extern "system" fn Java_pinhole_DecoderNative_decode<'e>(
     decoder: jlong,
     file: JByteArray<'e>,
     layout: JIntArray<'e>,
+    synthesis: jint,
     conceal: jboolean,
     max_pixels: jlong,
     report: JObjectArray<'e, JIntArray<'e>>,
@@ -80,7 +90,7 @@ extern "system" fn Java_pinhole_DecoderNative_decode<'e>(
     native(&mut env, |env| {
         let decoder = DECODERS.get(decoder)?;
         let file = env.convert_byte_array(file)?;
-        let options = options(conceal, max_pixels)?;
+        let options = options(synthesis, conceal, max_pixels)?;
         let (width, height, own) = accepted(&file, &options)?;
         let format = match layout.is_null() {
             true => own.into(),
@@ -103,8 +113,8 @@ extern "system" fn Java_pinhole_DecoderNative_decode<'e>(
     })
 }
 
-/// `int[] decodeInto(long decoder, byte[] file, int[] layout, byte[][] arrays, ByteBuffer[] buffers, boolean conceal,
-/// long maxPixels)`: the numbers of damaged chunks
+/// `int[] decodeInto(long decoder, byte[] file, int[] layout, byte[][] arrays, ByteBuffer[] buffers, int synthesis,
+/// boolean conceal, long maxPixels)`: the numbers of damaged chunks
 #[unsafe(no_mangle)]
 extern "system" fn Java_pinhole_DecoderNative_decodeInto<'e>(
     mut env: EnvUnowned<'e>,
@@ -114,13 +124,14 @@ extern "system" fn Java_pinhole_DecoderNative_decodeInto<'e>(
     layout: JIntArray<'e>,
     arrays: Arrays<'e>,
     buffers: Buffers<'e>,
+    synthesis: jint,
     conceal: jboolean,
     max_pixels: jlong,
 ) -> JIntArray<'e> {
     native(&mut env, |env| {
         let decoder = DECODERS.get(decoder)?;
         let file = env.convert_byte_array(file)?;
-        let options = options(conceal, max_pixels)?;
+        let options = options(synthesis, conceal, max_pixels)?;
         accepted(&file, &options)?;
         let mut target = Target::find(env, &layout, &arrays, &buffers)?;
         let picture = target.picture()?;

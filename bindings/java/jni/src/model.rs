@@ -80,8 +80,7 @@ extern "system" fn Java_pinhole_Native_modelEncodes<'e>(
     model: jlong,
 ) -> jboolean {
     native(&mut env, |_| {
-        let model = MODELS.get(model)?;
-        Ok(model.bundle().analysis().is_ok() && model.bundle().hyper_analysis().is_ok())
+        Ok(MODELS.get(model)?.bundle().can_encode())
     })
 }
 

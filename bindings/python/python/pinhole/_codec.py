@@ -31,6 +31,12 @@ from ._pictures import (
 Scale = Literal[1, 2, 4, 8]
 """How many of the file's pixels a decoded one stands for along each axis."""
 
+Effort = Literal["fast", "default", "best"]
+"""Which of the model's analysis transforms encodes; any decoder decodes them all."""
+
+Synthesis = Literal["standard", "lite"]
+"""Which of the model's synthesis transforms draws the picture."""
+
 MAX_PIXELS = 1 << 27
 """Larger pictures are not decoded unless `max_pixels` says so."""
 
@@ -40,6 +46,7 @@ class EncodeOptions(TypedDict, total=False):
 
     quality: float
     target_bytes: int | None
+    effort: Effort
     chunk_rows: int
     format: Format | None
     size: tuple[int, int] | None
@@ -108,6 +115,7 @@ class Encoder:
         *,
         quality: float = 50.0,
         target_bytes: int | None = None,
+        effort: Effort = "default",
         chunk_rows: int = 256,
         format: Format | None = None,
         size: tuple[int, int] | None = None,
@@ -133,7 +141,8 @@ class Encoder:
         The memory must not be written to before the call returns, as the GIL is released.
 
         `quality` is 0 (smallest) to 100 (best). `target_bytes` overrides it: the best quality whose file is at most
-        so long. `chunk_rows` is a multiple of 64. `icc`, `exif` and `xmp` are carried along; the profile of a Pillow
+        so long. `effort` "fast" takes less time and "best" makes smaller files, if the model has them (`Model.efforts`);
+        decoders need not know. `chunk_rows` is a multiple of 64. `icc`, `exif` and `xmp` are carried along; the profile of a Pillow
         image is, too, unless `icc` is given (b"" for none).
 
         Raises `EncodeError`, `ValueError` or `TypeError`.
@@ -141,7 +150,7 @@ class Encoder:
         if icc is None and is_pillow(picture):
             icc = picture.info.get("icc_profile")  # type: ignore[union-attr]
         name, planes = planes_of(picture, format, size)
-        options = _options(quality, target_bytes, chunk_rows, icc, exif, xmp)
+        options = _options(quality, target_bytes, effort, chunk_rows, icc, exif, xmp)
         return self._native.encode((name, bits, yuv), planes, options)
 
 
@@ -160,6 +169,7 @@ class StreamEncoder:
         *,
         format: Format = "rgb",
         quality: float = 50.0,
+        effort: Effort = "default",
         chunk_rows: int = 256,
         bits: int = 16,
         yuv: Yuv = "bt601-full",
@@ -169,7 +179,7 @@ class StreamEncoder:
         model: Model | None = None,
     ) -> None:
         self._format: Format = format
-        options = _options(quality, None, chunk_rows, icc, exif, xmp)
+        options = _options(quality, None, effort, chunk_rows, icc, exif, xmp)
         self._native = _native.StreamEncoder(model or Model(), width, height, (format, bits, yuv), options)
 
     def push(self, rows: Picture) -> bytes:
@@ -213,6 +223,7 @@ class Decoder:
         out: Any = None,
         bits: int = 16,
         yuv: Yuv = "bt601-full",
+        decoder: Synthesis = "standard",
         scale: Scale = 1,
         conceal: bool = False,
         max_pixels: int = MAX_PIXELS,
@@ -222,6 +233,8 @@ class Decoder:
         The pixels are a new array (a tuple of planes for 4:2:0 formats) in the stream's own format, or in `format`;
         shapes and types are those of `Encoder.encode`. They go into `out` instead if that is given: a writable array
         (a tuple of them) of exactly that shape, whose rows may be any distance apart.
+
+        `decoder` "lite" takes less time, if the model has it (`Model.decoders`).
 
         `scale` 2, 4 or 8 decodes to a half, a quarter or an eighth of the size, each side rounded up.
 
@@ -242,7 +255,7 @@ class Decoder:
             out, planes = empty(name, -(-about.width // scale), -(-about.height // scale))
         else:
             planes = planes_to_fill(out, name)
-        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, (scale, conceal, max_pixels))
+        (icc, exif, xmp), damaged = self._native.decode_into(data, (name, bits, yuv), planes, (decoder, scale, conceal, max_pixels))
         return Decoded(out, icc, exif, xmp, damaged)
 
     @overload
@@ -262,6 +275,7 @@ class DecodeOptions(TypedDict, total=False):
     out: Any
     bits: int
     yuv: Yuv
+    decoder: Synthesis
     scale: Scale
     conceal: bool
     max_pixels: int
@@ -366,6 +380,7 @@ def _decoder(model: Model | None, threads: int) -> Decoder:
 def _options(
     quality: float,
     target_bytes: int | None,
+    effort: Effort,
     chunk_rows: int,
     icc: bytes | None,
     exif: bytes | None,
@@ -378,6 +393,7 @@ def _options(
     return {
         "quality": quality,
         "target_bytes": target_bytes,
+        "effort": effort,
         "chunk_rows": chunk_rows,
         "icc": icc or None,
         # JPEG puts this before the TIFF header, where streams start.

@@ -38,6 +38,7 @@ _Records = tuple[bytes | None, bytes | None, bytes | None]
 class _Options(TypedDict):
     quality: float
     target_bytes: int | None
+    effort: str
     chunk_rows: int
     icc: bytes | None
     exif: bytes | None
@@ -75,6 +76,14 @@ class Model:
     def can_decode(self) -> bool:
         """Whether it decodes; models for devices may leave that out."""
 
+    @property
+    def efforts(self) -> list[str]:
+        """The efforts it can encode with: of "fast", "default", "best"."""
+
+    @property
+    def decoders(self) -> list[str]:
+        """The int8 decoders it has: of "standard", "lite"."""
+
 @final
 class Encoder:
     def __new__(cls, model: Model, threads: int) -> Encoder: ...
@@ -92,7 +101,7 @@ class StreamEncoder:
 class Decoder:
     def __new__(cls, model: Model, threads: int) -> Decoder: ...
     def decode_into(
-        self, data: _Data, format: _Format, planes: _Planes, options: tuple[int, bool, int]
+        self, data: _Data, format: _Format, planes: _Planes, options: tuple[str, int, bool, int]
     ) -> tuple[_Records, list[tuple[int, str]]]: ...
 
 def inspect(

@@ -38,6 +38,24 @@ public struct PinholeRecords: Equatable, Sendable {
     }
 }
 
+/// How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+public enum PinholeEffortLevel: UInt32, Sendable {
+    /// What the model's figures are about.
+    case standard = 0
+    /// Least time, larger files.
+    case fast = 1
+    /// Most time, smaller files.
+    case best = 2
+}
+
+/// Which of the model's synthesis transforms draws the picture.
+public enum PinholeSynthesisKind: UInt32, Sendable {
+    /// What the model's figures are about.
+    case standard = 0
+    /// A smaller one, for less time.
+    case lite = 1
+}
+
 extension PinholeEncoder {
     /// How to encode.
     public struct Options: Sendable {
@@ -49,16 +67,19 @@ extension PinholeEncoder {
         public var chunkRows: UInt32?
         /// What to carry.
         public var records: PinholeRecords
+        /// Which analysis transform; the model must have it.
+        public var effort: PinholeEffortLevel
 
-        /// Quality 50, no target, the codec's choice of chunks, no records, unless said otherwise.
+        /// Quality 50, no target, the codec's choice of chunks, no records, the default effort, unless said otherwise.
         public init(
             quality: Float = 50, targetBytes: UInt64? = nil, chunkRows: UInt32? = nil,
-            records: PinholeRecords = PinholeRecords()
+            records: PinholeRecords = PinholeRecords(), effort: PinholeEffortLevel = .standard
         ) {
             self.quality = quality
             self.targetBytes = targetBytes
             self.chunkRows = chunkRows
             self.records = records
+            self.effort = effort
         }
 
         /// Calls a C function with the C struct, whose pointers live as long as the call.
@@ -69,6 +90,7 @@ extension PinholeEncoder {
             }
             options.quality = quality
             options.target_bytes = targetBytes ?? 0
+            options.effort = effort.rawValue
             if let rows = chunkRows {
                 options.chunk_rows = rows
             }
@@ -106,12 +128,18 @@ extension PinholeDecoder {
         public var scale: UInt32
         /// Refuse pictures of more pixels. Decoding takes up to about 12 bytes a pixel.
         public var maxPixels: UInt64
+        /// Which synthesis transform; the model must have it.
+        public var decoder: PinholeSynthesisKind
 
-        /// No concealment, at most 2^27 pixels, unless said otherwise.
-        public init(conceal: Bool = false, scale: UInt32 = 1, maxPixels: UInt64 = 1 << 27) {
+        /// No concealment, at most 2^27 pixels, the standard synthesis, unless said otherwise.
+        public init(
+            conceal: Bool = false, scale: UInt32 = 1, maxPixels: UInt64 = 1 << 27,
+            decoder: PinholeSynthesisKind = .standard
+        ) {
             self.conceal = conceal
             self.scale = scale
             self.maxPixels = maxPixels
+            self.decoder = decoder
         }
 
         func c() throws -> CPinhole.PinholeDecodeOptions {
@@ -122,6 +150,7 @@ extension PinholeDecoder {
             options.conceal = conceal ? 1 : 0
             options.scale = scale
             options.max_pixels = maxPixels
+            options.decoder = decoder.rawValue
             return options
         }
     }

@@ -1,6 +1,6 @@
 //! The codec's chain of programs on the engine, with a check at every link.
 
-use pinhole::bundle::Settings;
+use pinhole::bundle::{Settings, Tag};
 use pinhole::engine::{
     Executor, Program, RowMut, Size, Tensor, TensorData, TensorId, reference, run_banded,
 };
@@ -28,7 +28,7 @@ pub(super) struct Checker<'m> {
     found: Vec<GraphParity>,
 }
 
-/// Places of the graphs in [`crate::model::ROLES`].
+/// Places of the graphs in [`crate::model::ROLES`] that every codec has.
 mod place {
     pub(super) const ANALYSIS: usize = 0;
     pub(super) const HYPER_ANALYSIS: usize = 1;
@@ -96,10 +96,21 @@ impl<'m> Checker<'m> {
         Ok(())
     }
 
+    /// Runs every analysis; the default one's latents are what is coded.
     fn analyse(&mut self, picture: &Picture, against: Against) -> Result<Tensor, PackError> {
         let size = Size { height: picture.height, width: picture.width };
         let input = Tensor { size, channels: 3, data: TensorData::U8(picture.rgb.clone()) };
+        for tag in [Tag::ANALYSIS_FAST, Tag::ANALYSIS_BEST] {
+            if let Some(place) = self.optional(tag) {
+                self.one(place, vec![input.clone()], against)?;
+            }
+        }
         self.one(place::ANALYSIS, vec![input], against)
+    }
+
+    /// Place of a transform that a codec may lack.
+    fn optional(&self, tag: Tag) -> Option<usize> {
+        self.model.parts.iter().position(|part| part.role.tag == tag)
     }
 
     /// Everything after the analysis, as encoder and decoder do it, entropy coding aside.
@@ -115,7 +126,11 @@ impl<'m> Checker<'m> {
         let near = self.one(place::CONTEXT, vec![decoded.clone()], against)?;
         let second = self.link(place::SECOND, vec![features, near], against)?;
         self.decode(&symbols, &second, 1, &mut decoded);
-        self.one(place::SYNTHESIS, vec![scaled(&decoded, &inverse)], against)?;
+        let latents = scaled(&decoded, &inverse);
+        if let Some(place) = self.optional(Tag::SYNTHESIS_LITE) {
+            self.one(place, vec![latents.clone()], against)?;
+        }
+        self.one(place::SYNTHESIS, vec![latents], against)?;
         Ok(())
     }
 

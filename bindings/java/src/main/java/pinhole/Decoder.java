@@ -70,7 +70,13 @@ public final class Decoder extends Handle {
             int[] layout = own.describe(info.width(), info.height(), 0);
             pixels =
                     DecoderNative.decode(
-                            number(), file, layout, options.conceal(), options.maxPixels(), report);
+                            number(),
+                            file,
+                            layout,
+                            options.decoder().ordinal(),
+                            options.conceal(),
+                            options.maxPixels(),
+                            report);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -100,6 +106,7 @@ public final class Decoder extends Handle {
                             target.layout(),
                             target.arrays(),
                             target.buffers(),
+                            options.decoder().ordinal(),
                             options.conceal(),
                             options.maxPixels()));
         } finally {

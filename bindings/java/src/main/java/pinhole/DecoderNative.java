@@ -13,7 +13,13 @@ final class DecoderNative {
     static native long decoderNew(long model, int threads) throws PinholeException;
 
     static native byte[] decode(
-            long decoder, byte[] file, int[] layout, boolean conceal, long maxPixels, int[][] report)
+            long decoder,
+            byte[] file,
+            int[] layout,
+            int synthesis,
+            boolean conceal,
+            long maxPixels,
+            int[][] report)
             throws PinholeException;
 
     static native int[] decodeInto(
@@ -22,6 +28,7 @@ final class DecoderNative {
             int[] layout,
             byte[][] arrays,
             ByteBuffer[] buffers,
+            int synthesis,
             boolean conceal,
             long maxPixels)
             throws PinholeException;

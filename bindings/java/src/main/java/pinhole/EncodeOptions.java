@@ -10,14 +10,18 @@ import java.util.Objects;
  *     whole pictures only, not for a {@link StreamEncoder}
  * @param chunkRows picture rows of a chunk, a multiple of 64 up to 65536; 0 for the codec's choice
  * @param metadata what to carry
+ * @param effort which analysis transform to use
  */
-public record EncodeOptions(float quality, long targetBytes, int chunkRows, Metadata metadata) {
-    /** Quality 50, no target, the codec's choice of chunks, no metadata. */
-    public static final EncodeOptions DEFAULT = new EncodeOptions(50, 0, 0, Metadata.EMPTY);
+public record EncodeOptions(
+        float quality, long targetBytes, int chunkRows, Metadata metadata, Effort effort) {
+    /** Quality 50, no target, the codec's choice of chunks, no metadata, the default effort. */
+    public static final EncodeOptions DEFAULT =
+            new EncodeOptions(50, 0, 0, Metadata.EMPTY, Effort.DEFAULT);
 
     /** Checks that nothing is null. */
     public EncodeOptions {
         Objects.requireNonNull(metadata);
+        Objects.requireNonNull(effort);
     }
 
     /** The default with a quality, 0 to 100. */
@@ -32,21 +36,26 @@ public record EncodeOptions(float quality, long targetBytes, int chunkRows, Meta
 
     /** The same with another quality, 0 to 100. */
     public EncodeOptions withQuality(double quality) {
-        return new EncodeOptions((float) quality, targetBytes, chunkRows, metadata);
+        return new EncodeOptions((float) quality, targetBytes, chunkRows, metadata, effort);
     }
 
     /** The same with a target size in bytes; 0 for none. */
     public EncodeOptions withTarget(long bytes) {
-        return new EncodeOptions(quality, bytes, chunkRows, metadata);
+        return new EncodeOptions(quality, bytes, chunkRows, metadata, effort);
     }
 
     /** The same with other chunks. */
     public EncodeOptions withChunkRows(int rows) {
-        return new EncodeOptions(quality, targetBytes, rows, metadata);
+        return new EncodeOptions(quality, targetBytes, rows, metadata, effort);
+    }
+
+    /** The same with another effort. */
+    public EncodeOptions withEffort(Effort effort) {
+        return new EncodeOptions(quality, targetBytes, chunkRows, metadata, effort);
     }
 
     /** The same with metadata. */
     public EncodeOptions withMetadata(Metadata metadata) {
-        return new EncodeOptions(quality, targetBytes, chunkRows, metadata);
+        return new EncodeOptions(quality, targetBytes, chunkRows, metadata, effort);
     }
 }

@@ -48,6 +48,7 @@ public final class Encoder extends Handle {
                     options.quality(),
                     options.targetBytes(),
                     options.chunkRows(),
+                    options.effort().ordinal(),
                     options.metadata().records());
         } finally {
             Reference.reachabilityFence(this);

@@ -39,13 +39,20 @@ final class Native {
             float quality,
             long target,
             int chunkRows,
+            int effort,
             byte[][] metadata)
             throws PinholeException;
 
     static native void encoderFree(long encoder);
 
     static native long streamNew(
-            long model, int[] layout, float quality, long target, int chunkRows, byte[][] metadata)
+            long model,
+            int[] layout,
+            float quality,
+            long target,
+            int chunkRows,
+            int effort,
+            byte[][] metadata)
             throws PinholeException;
 
     static native byte[] streamPush(

@@ -67,6 +67,7 @@ public final class StreamEncoder extends Handle {
                     options.quality(),
                     options.targetBytes(),
                     options.chunkRows(),
+                    options.effort().ordinal(),
                     options.metadata().records());
         } finally {
             Reference.reachabilityFence(model);
