@@ -248,6 +248,13 @@ impl Rollout {
         }
     }
 
+    /// Whether quality cannot be judged yet: then every picture should be compared, not a share of them.
+    pub fn wants_comparison(&mut self) -> bool {
+        let now = Instant::now();
+        let count: u64 = self.comparisons.recent(now).map(|own| own.count).sum();
+        self.is_running() && count < self.plan.slo.min_comparisons
+    }
+
     fn quality(&mut self, now: Instant) -> Quality {
         let (mut count, mut psnr, mut scored, mut ssimulacra2) = (0, 0.0, 0, 0.0);
         let (mut worst_psnr, mut worst_ssimulacra2) = (None, None);

@@ -58,6 +58,29 @@ impl Drop for Guard {
     }
 }
 
+/// Makes a span the child of the trace that a request's headers name (W3C Trace Context), if they do.
+#[cfg(feature = "otlp")]
+pub(crate) fn follow(span: &tracing::Span, headers: &axum::http::HeaderMap) {
+    use opentelemetry::propagation::{Extractor, TextMapPropagator};
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+    struct Headers<'h>(&'h axum::http::HeaderMap);
+    impl Extractor for Headers<'_> {
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.get(key)?.to_str().ok()
+        }
+        fn keys(&self) -> Vec<&str> {
+            self.0.keys().map(axum::http::HeaderName::as_str).collect()
+        }
+    }
+    if headers.contains_key("traceparent") {
+        let parent = TraceContextPropagator::new().extract(&Headers(headers));
+        // Fails where nothing traces: then there is nothing to follow.
+        let _ = span.set_parent(parent);
+    }
+}
+
 #[cfg(feature = "otlp")]
 mod otlp {
     use opentelemetry::trace::TracerProvider as _;

@@ -92,8 +92,8 @@ pub struct Metrics {
     pub(crate) queue_seconds: HistogramOf<VersionLabels>,
     pub(crate) encodes: Family<OutcomeLabels, Counter>,
     pub(crate) decoded_pixels: Family<VersionLabels, Counter>,
-    pub(crate) queue_depth: Family<VersionLabels, Gauge>,
-    pub(crate) queue_capacity: Family<VersionLabels, Gauge>,
+    pub(crate) queue_depth: Gauge,
+    pub(crate) queue_capacity: Gauge,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) body_bytes: Gauge<i64, AtomicI64>,
     pub(crate) resident_bytes: Gauge<i64, AtomicI64>,
@@ -182,13 +182,13 @@ impl Metrics {
                 registry,
                 "queue_depth",
                 "Streams that wait or are decoded",
-                Family::default()
+                Gauge::default()
             ),
             queue_capacity: family!(
                 registry,
                 "queue_capacity",
                 "Streams that may wait",
-                Family::default()
+                Gauge::default()
             ),
             connections: family!(registry, "connections", "Open connections", Gauge::default()),
             body_bytes: family!(
@@ -330,6 +330,27 @@ impl Metrics {
             registry: Registry::default(),
         };
         Metrics { registry: all, ..own }
+    }
+
+    /// Forgets the gauges of all versions: those that still serve set them again.
+    pub(crate) fn clear_versions(&self) {
+        self.roles.clear();
+        self.drift_frames.clear();
+        self.drift_dead.clear();
+        self.drift_alarm.clear();
+        self.channel_mean.clear();
+        self.channel_variance.clear();
+        let numbers = [
+            &self.rollout_share,
+            &self.rollout_psnr,
+            &self.rollout_ssimulacra2,
+            &self.drift_psi,
+            &self.drift_kl,
+            &self.drift_bpp,
+            &self.drift_rate_ratio,
+            &self.drift_escape_rate,
+        ];
+        numbers.into_iter().for_each(Family::clear);
     }
 
     /// The text for Prometheus.
