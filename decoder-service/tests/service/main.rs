@@ -1,0 +1,11 @@
+//! The real server process on loopback, asked with real HTTP requests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod access;
+mod bundles;
+mod changes;
+mod codec;
+mod ending;
+mod hostile;
+mod overload;
+mod server;
