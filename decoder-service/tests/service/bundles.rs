@@ -31,7 +31,7 @@ fn synthesis(layers: usize) -> Vec<u8> {
     let bundle = Bundle::parse(TOY).unwrap();
     let m = bundle.settings().latent_channels;
     let mut program = ProgramBuilder::new();
-    let mut conv = |program: &mut ProgramBuilder, x, cin: usize, cout: usize| {
+    let conv = |program: &mut ProgramBuilder, x, cin: usize, cout: usize| {
         let spec = ConvSpec {
             dtype: DType::U8,
             zero_point: 128,

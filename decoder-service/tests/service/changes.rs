@@ -168,9 +168,7 @@ async fn what_cannot_serve_is_refused_and_changes_nothing() {
     let stream = stream(1, 48, PixelFormat::Rgb8);
     let ask = |path: &'static str, body: Value| {
         let server = &server;
-        async move {
-            code(server.post(&format!("/v1/models/toy/{path}"), body.to_string()).await).await
-        }
+        async move { code(server.post(&format!("/v1/models/toy/{path}"), body.to_string()).await).await }
     };
     assert_eq!(ask("promote", json!({"version": 2})).await, (422, "invalid".into()));
     assert_eq!(ask("promote", json!({"version": 9})).await, (404, "not_found".into()));

@@ -72,7 +72,9 @@ async fn wrong_settings_end_it_with_a_reason() {
     assert!(run("listne = 1").contains("listne"));
     assert!(run("listen = \"0.0.0.0:0\"").contains("allow_anonymous"));
     assert!(run("repository = \"/nowhere\"").contains("/nowhere"));
-    assert!(run("[tls]\ncertificate = \"/no\"\nkey = \"/no\"").contains("/no"));
+    std::fs::write(folder.path().join("toy.pinm"), good()).unwrap();
+    let models = format!("repository = \"{}\"\n", folder.path().display());
+    assert!(run(&(models + "[tls]\ncertificate = \"/no\"\nkey = \"/no\"")).contains("/no"));
 }
 
 #[tokio::test]

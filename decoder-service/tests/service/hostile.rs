@@ -46,7 +46,9 @@ async fn bodies_that_are_no_streams_get_a_clear_status() {
 }
 
 fn head(length: &str) -> String {
-    format!("POST /v1/decode HTTP/1.1\r\nhost: x\r\naccept: application/octet-stream\r\n{length}\r\n")
+    format!(
+        "POST /v1/decode HTTP/1.1\r\nhost: x\r\naccept: application/octet-stream\r\n{length}\r\n"
+    )
 }
 
 fn answer(mut connection: TcpStream) -> String {
@@ -64,7 +66,8 @@ async fn slow_and_half_closed_clients_disturb_nobody() {
     let mut slow: Vec<TcpStream> = Vec::new();
     for i in 0..80 {
         let mut connection = TcpStream::connect(&address).unwrap();
-        let text = if i % 2 == 0 { "POST /v1/dec".to_owned() } else { head("content-length: 50\r\n") };
+        let text =
+            if i % 2 == 0 { "POST /v1/dec".to_owned() } else { head("content-length: 50\r\n") };
         connection.write_all(text.as_bytes()).unwrap();
         slow.push(connection);
     }
@@ -92,7 +95,8 @@ async fn slow_and_half_closed_clients_disturb_nobody() {
         assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes));
         assert!(bytes.ends_with(&expected));
         // One that breaks off in the middle of its body, and one that talks nonsense.
-        for text in [head("content-length: 50\r\n") + "abc", "\x16\x03\x01 nonsense\r\n\r\n".into()] {
+        for text in [head("content-length: 50\r\n") + "abc", "\x16\x03\x01 nonsense\r\n\r\n".into()]
+        {
             let mut connection = TcpStream::connect(&address).unwrap();
             connection.write_all(text.as_bytes()).unwrap();
             connection.shutdown(Shutdown::Write).unwrap();
