@@ -18,9 +18,7 @@ fn family(path: &Path) {
     for &(tag, bytes) in bundle.sections() {
         builder.section(tag, bytes.to_vec());
     }
-    for (from, to) in
-        [(Tag::ANALYSIS, Tag::ANALYSIS_FAST), (Tag::SYNTHESIS, Tag::SYNTHESIS_LITE)]
-    {
+    for (from, to) in [(Tag::ANALYSIS, Tag::ANALYSIS_FAST), (Tag::SYNTHESIS, Tag::SYNTHESIS_LITE)] {
         builder.section(to, bundle.section(from).unwrap().to_vec());
     }
     fs::write(path, builder.to_bytes()).unwrap();

@@ -9,3 +9,5 @@ mod ending;
 mod hostile;
 mod overload;
 mod server;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -56,7 +56,8 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome {
             threads: args.threads,
             metadata: Metadata::default(),
         };
-        let timings = codec::time(&bundle, &picture, &options, args.decoder.into(), args.runs as usize)?;
+        let timings =
+            codec::time(&bundle, &picture, &options, args.decoder.into(), args.runs as usize)?;
         let pixels = picture.pixels();
         reports.push(Report {
             name,

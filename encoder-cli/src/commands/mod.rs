@@ -7,6 +7,8 @@ pub(crate) mod encode;
 pub(crate) mod figure;
 pub(crate) mod info;
 pub(crate) mod model;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
