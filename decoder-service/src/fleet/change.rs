@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::store::{Stage, StoreError};
 use super::{Challenger, Fleet, Pair, Running};
 use crate::error::{ApiError, Kind};
-use crate::rollout::{Breach, Plan, Report, Rollout};
+use crate::rollout::{Breach, Phase, Plan, Report, Rollout, Verdict};
 use crate::telemetry::{ModelLabels, RollbackLabels};
 
 /// Why a change was not made. Nothing has changed then.
@@ -85,28 +85,30 @@ impl Fleet {
             None => self.load_version(model, version).await?,
         };
         self.store.promote(model, version).await?;
-        self.crown(model, pair.as_deref(), running);
+        self.crown(model, running);
         self.metrics.promotions.get_or_create(&ModelLabels { model: model.to_owned() }).inc();
         info!(model, version, "promoted");
         Ok(())
     }
 
     /// Puts a champion into the table. A trial ends: its challenger became champion, or its champion is gone.
-    pub(super) fn crown(&self, model: &str, pair: Option<&Pair>, champion: Arc<Running>) {
-        if let Some(challenger) = pair.and_then(|pair| pair.challenger.as_ref()) {
-            let now = Instant::now();
-            let mut rollout = challenger.rollout();
-            if challenger.running.version() == champion.version() {
-                rollout.promoted(now);
-            } else {
-                let reason = format!("version {} was promoted meanwhile", champion.version());
-                rollout.roll_back(Vec::new(), Some(reason), now);
-            }
-            let report = rollout.report(now);
-            drop(rollout);
-            self.keep_report(report);
+    pub(super) fn crown(&self, model: &str, champion: Arc<Running>) {
+        let version = champion.version();
+        let before = self.replace(model, Pair { champion, challenger: None });
+        let Some(challenger) = before.as_ref().and_then(|pair| pair.challenger.as_ref()) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut rollout = challenger.rollout();
+        if challenger.running.version() == version {
+            rollout.promoted(now);
+        } else {
+            let reason = format!("version {version} became champion meanwhile");
+            rollout.roll_back(Vec::new(), Some(reason), now);
         }
-        self.replace(model, Some(Pair { champion, challenger: None }));
+        let report = rollout.report(now);
+        drop(rollout);
+        self.keep_report(report);
     }
 
     /// Starts the trial of a version.
@@ -142,7 +144,7 @@ impl Fleet {
         let report = rollout.report(now);
         let challenger = Challenger::new(running, plan, rollout);
         let champion = Arc::clone(&pair.champion);
-        self.replace(model, Some(Pair { champion, challenger: Some(challenger) }));
+        self.replace(model, Pair { champion, challenger: Some(challenger) });
         info!(model, version, "trial started");
         Ok(report)
     }
@@ -158,63 +160,67 @@ impl Fleet {
             .known(model)
             .ok_or_else(|| ChangeError::Unknown(format!("no model named '{model}' serves")))?;
         let labels = RollbackLabels { model: model.to_owned(), cause: "manual" };
-        if pair.challenger.is_some() {
-            self.end_trial(model, &pair, Vec::new(), Some(reason.to_owned())).await;
+        if let Some(challenger) = &pair.challenger
+            && self.withdraw(model, &pair)
+        {
             self.metrics.rollbacks.get_or_create(&labels).inc();
+            self.taken_back(model, challenger, Vec::new(), Some(reason.to_owned())).await;
             return Ok(pair.champion.version());
         }
         let version = self.store.predecessor(model).await?;
         let running = self.load_version(model, version).await?;
-        let version = self.store.roll_back(model).await?;
-        if version != running.version() {
-            let detail = format!("the repository went back to {version} meanwhile");
-            warn!(model, detail);
-            let running = self.load_version(model, version).await?;
-            self.crown(model, Some(&pair), running);
+        let went_back_to = self.store.roll_back(model).await?;
+        let running = if went_back_to == version {
+            running
         } else {
-            self.crown(model, Some(&pair), running);
-        }
+            // Somebody else changed it between the two lines: what the repository says counts.
+            warn!(model, version = went_back_to, "changed by others meanwhile");
+            self.load_version(model, went_back_to).await?
+        };
+        let version = went_back_to;
+        self.crown(model, running);
         self.metrics.rollbacks.get_or_create(&labels).inc();
         info!(model, version, reason, "rolled back");
         Ok(version)
     }
 
-    /// Ends trials whose challengers miss their objectives.
-    pub async fn enforce(&self) {
+    /// Ends trials whose challengers miss their objectives. Waits for nobody: neither a change that is being made nor a
+    /// repository that hangs keeps a bad challenger in the traffic.
+    pub(super) fn enforce(self: &Arc<Self>) {
         for (model, pair) in self.table().iter() {
             let Some(challenger) = &pair.challenger else { continue };
             let verdict = challenger.rollout().verdict(Instant::now());
-            let crate::rollout::Verdict::RollBack(breaches) = verdict else { continue };
-            let _changing = self.changing.lock().await;
-            // The trial may have ended while this waited.
-            let Some(now) = self.known(model).filter(|now| Arc::ptr_eq(now, pair)) else {
+            let Verdict::RollBack(breaches) = verdict else { continue };
+            if !self.withdraw(model, pair) {
                 continue;
-            };
-            self.end_trial(model, &now, breaches, None).await;
+            }
             let labels = RollbackLabels { model: model.clone(), cause: "automatic" };
             self.metrics.rollbacks.get_or_create(&labels).inc();
+            let (fleet, model, pair) = (Arc::clone(self), model.clone(), Arc::clone(pair));
+            tokio::spawn(async move {
+                if let Some(challenger) = &pair.challenger {
+                    fleet.taken_back(&model, challenger, breaches, None).await;
+                }
+            });
         }
     }
 
-    /// Takes a challenger out of the traffic at once, then tells the repository. Needs the lock of changes.
-    async fn end_trial(
+    /// What is left to do when a challenger is out of the traffic: the report, and telling the repository.
+    async fn taken_back(
         &self,
         model: &str,
-        pair: &Pair,
+        challenger: &Challenger,
         breaches: Vec<Breach>,
         reason: Option<String>,
     ) {
-        let Some(challenger) = &pair.challenger else { return };
         let version = challenger.running.version();
-        let champion = Arc::clone(&pair.champion);
-        self.replace(model, Some(Pair { champion, challenger: None }));
         let report = {
             let now = Instant::now();
             let mut rollout = challenger.rollout();
             rollout.roll_back(breaches, reason, now);
             rollout.report(now)
         };
-        if let crate::rollout::Phase::RolledBack { reason, after_seconds, .. } = &report.phase {
+        if let Phase::RolledBack { reason, after_seconds, .. } = &report.phase {
             warn!(model, version, reason, after_seconds, "challenger rolled back");
         }
         self.keep_report(report);

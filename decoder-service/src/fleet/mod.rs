@@ -128,15 +128,26 @@ impl Fleet {
         })
     }
 
-    /// Puts a pair into the table, or takes a model out of it.
-    fn replace(&self, model: &str, pair: Option<Pair>) {
+    /// Puts a pair into the table; the one that it replaces.
+    fn replace(&self, model: &str, pair: Pair) -> Option<Arc<Pair>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = Table::clone(&table);
-        match pair {
-            Some(pair) => next.insert(model.to_owned(), Arc::new(pair)),
-            None => next.remove(model),
-        };
+        let before = next.insert(model.to_owned(), Arc::new(pair));
         *table = Arc::new(next);
+        before
+    }
+
+    /// Takes the challenger out of a pair, if the table still has this pair. Whether it had.
+    fn withdraw(&self, model: &str, pair: &Arc<Pair>) -> bool {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if !table.get(model).is_some_and(|now| Arc::ptr_eq(now, pair)) {
+            return false;
+        }
+        let mut next = Table::clone(&table);
+        let alone = Pair { champion: Arc::clone(&pair.champion), challenger: None };
+        next.insert(model.to_owned(), Arc::new(alone));
+        *table = Arc::new(next);
+        true
     }
 
     /// Whether there is something to serve with.

@@ -20,19 +20,24 @@ impl Fleet {
     /// Watches until `stop`.
     pub async fn watch(self: Arc<Self>, stop: Stop) {
         let poll = Duration::from_secs(self.config.poll_seconds.max(1));
-        let mut looked = Instant::now();
+        // Side by side: a repository that hangs must not hold up verdicts.
+        tokio::select! {
+            () = stop.asked() => {}
+            () = self.judge_trials() => {}
+            () = async {
+                loop {
+                    tokio::time::sleep(poll).await;
+                    self.refresh().await;
+                }
+            } => {}
+        }
+    }
+
+    async fn judge_trials(self: &Arc<Self>) {
         let mut sampled = Instant::now();
-        let mut stopped = std::pin::pin!(stop.asked());
         loop {
-            tokio::select! {
-                () = &mut stopped => return,
-                () = tokio::time::sleep(VERDICTS) => {}
-            }
-            self.enforce().await;
-            if looked.elapsed() >= poll {
-                self.refresh().await;
-                looked = Instant::now();
-            }
+            tokio::time::sleep(VERDICTS).await;
+            self.enforce();
             if sampled.elapsed() >= SAMPLES {
                 self.sample();
                 sampled = Instant::now();
@@ -74,7 +79,7 @@ impl Fleet {
                     Some(running) => Arc::clone(running),
                     None => self.load_version(model, version).await?,
                 };
-                self.crown(model, pair.as_deref(), running);
+                self.crown(model, running);
                 self.metrics.reloads.inc();
                 info!(model, version, "loaded");
                 Ok(())

@@ -116,7 +116,13 @@ async fn trial(candidate: &[u8], plan: Value, exact: bool) -> (Server, Value) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     load.end().await;
-    let model = server.json("/v1/models/toy").await;
+    // The traffic is safe first, the repository is told next.
+    let mut model = server.json("/v1/models/toy").await;
+    while model["repository"]["versions"][1]["stage"] == "staging" {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        model = server.json("/v1/models/toy").await;
+    }
     assert_eq!(model["champion"]["version"], 1);
     assert_eq!(model["challenger"], Value::Null);
     assert_eq!(model["repository"]["versions"][1]["stage"], "archived");

@@ -5,9 +5,11 @@ mod access;
 mod bundles;
 mod changes;
 mod codec;
+mod deployment;
 mod ending;
 mod hostile;
 mod overload;
+mod repository;
 mod server;
 #[cfg(feature = "otlp")]
 mod traces;

@@ -31,6 +31,15 @@ impl Server {
         let models = folder.path().join("models");
         std::fs::create_dir(&models).unwrap();
         fill(&models);
+        Self::launch(folder, &models, settings)
+    }
+
+    /// A server on models that are somewhere else.
+    pub(crate) fn on(models: &Path, settings: &str) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), models, settings)
+    }
+
+    fn launch(folder: TempDir, models: &Path, settings: &str) -> Self {
         let text = format!(
             "repository = \"{}\"\nlisten = \"127.0.0.1:0\"\npoll_seconds = 1\n{settings}",
             models.display()
