@@ -62,6 +62,12 @@ impl Tag {
     /// Symbol tables of the hyper-latents, by channel.
     pub const HYPER_TABLES: Tag = Tag(*b"TBLH");
 
+    /// A float decoder: an ONNX graph from latents (1/512 of the integer ones, `[n][M][rows][columns]`) to grey levels
+    /// (`[n][3][16 · rows][16 · columns]`), both float32. The codec itself does not run it.
+    pub const ONNX: Tag = Tag(*b"ONNX");
+    /// Ed25519 signature of all other sections; `docs/format.md`, "Signatures".
+    pub const SIGNATURE: Tag = Tag(*b"SIGN");
+
     /// The sections that both sides must share: their bytes make the latent-space identifier.
     pub const LATENT_SPACE: [Tag; 7] = [
         Tag::SETTINGS,

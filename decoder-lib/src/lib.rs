@@ -30,11 +30,15 @@ mod error;
 mod kind;
 mod model;
 mod options;
+#[cfg(feature = "tract")]
+mod pack;
 mod pipeline;
 mod pool;
 
 pub use error::{Error, LoadError};
-pub use kind::DecoderKind;
-pub use model::{LoadOptions, Model};
+pub use kind::{DecoderKind, UnknownDecoder};
+pub use model::{LoadOptions, Model, Runtime};
 pub use options::{Decoded, Options, Timing};
+#[cfg(feature = "tract")]
+pub use pack::{PackError, Packing, pack_decoder};
 pub use pipeline::{Config, Load, Pipeline, Request, Ticket};

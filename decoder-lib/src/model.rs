@@ -5,14 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pinhole::bundle::Tag;
 use pinhole::format::{Header, MetadataKind};
 use pinhole::{DecodeError, Latents};
 use pinhole_owned::OwnedLatentDecoder;
 use serde_json::Value;
 
+use crate::backend::float::{Float, Graph};
 use crate::backend::{Backend, Native, Style};
 use crate::pool::Pool;
 use crate::{Decoded, DecoderKind, Error, LoadError, Options, Timing};
+
+/// What runs float decoders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Runtime {
+    /// tract, on the CPU; part of this program.
+    #[default]
+    Tract,
+}
 
 /// How to load a model.
 #[derive(Clone, Debug)]
@@ -21,11 +32,16 @@ pub struct LoadOptions {
     /// Threads (of the current rayon pool) that one picture may use in the integer engine. Servers, which decode many
     /// at once, leave it at 1.
     pub threads: usize,
+    /// What runs the bundle's float decoder.
+    pub runtime: Runtime,
+    /// Pixels (in whole latents) that a float decoder draws at once; larger pictures are refused. Graphs take some
+    /// hundred bytes a pixel. Default 2²⁴.
+    pub max_float_pixels: u64,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        LoadOptions { threads: 1 }
+        LoadOptions { threads: 1, runtime: Runtime::default(), max_float_pixels: 1 << 24 }
     }
 }
 
@@ -41,6 +57,9 @@ struct Inner {
     threads: usize,
     /// Never empty; the first is the default.
     backends: Vec<(DecoderKind, Arc<dyn Backend>)>,
+    /// The bundle's float decoder, for blends.
+    graph: Option<(DecoderKind, Arc<dyn Graph>)>,
+    max_float_pixels: u64,
     latents: Pool<OwnedLatentDecoder>,
 }
 
@@ -72,12 +91,52 @@ impl Model {
             let native = Native::new(bundle, synthesis, options.threads);
             backends.push((synthesis.into(), Arc::new(native)));
         }
+        let mut graph = None;
+        if let Some(onnx) = bundle.bundle().section(Tag::ONNX) {
+            let kind = float_kind(&manifest)?;
+            let channels = bundle.bundle().settings().latent_channels;
+            let loaded = load_graph(onnx, channels, options.runtime)?;
+            let float = Float::new(kind, loaded.clone(), channels, options.max_float_pixels);
+            backends.push((kind, Arc::new(float)));
+            graph = Some((kind, loaded));
+        }
         backends.sort_by_key(|(kind, _)| *kind);
         if backends.is_empty() {
             return Err(LoadError::NoDecoder);
         }
         let text = |key: &str| manifest[key].as_str().unwrap_or_default().to_owned();
-        Ok(Self::assemble(bundle, (text("name"), text("version")), options, backends))
+        let identity = (text("name"), text("version"));
+        Ok(Self::assemble(bundle, identity, options, backends, graph))
+    }
+
+    /// A model that draws with `hq`, with `gan`, or with shares of both ([`Options::realism`]). It is called
+    /// `HQ+GAN` after the two.
+    ///
+    /// # Errors
+    /// [`LoadError::Blend`]
+    pub fn blend(hq: &Model, gan: &Model) -> Result<Self, LoadError> {
+        let refused = |reason: &str| LoadError::Blend(reason.to_owned());
+        if hq.latent_space() != gan.latent_space() {
+            return Err(refused("the models have different latent spaces"));
+        }
+        let (Some((DecoderKind::Hq, first)), Some((DecoderKind::Gan, second))) =
+            (&hq.0.graph, &gan.0.graph)
+        else {
+            return Err(refused("one model must have the decoder hq, the other gan"));
+        };
+        let channels = hq.bundle().bundle().settings().latent_channels;
+        let max_pixels = hq.0.max_float_pixels.min(gan.0.max_float_pixels);
+        let part = |kind| -> (DecoderKind, Arc<dyn Backend>) {
+            let graphs = [first.clone(), second.clone()];
+            (kind, Arc::new(Float::blended(kind, graphs, channels, max_pixels)))
+        };
+        let backends = vec![part(DecoderKind::Hq), part(DecoderKind::Gan)];
+        let identity = (
+            format!("{}+{}", hq.name(), gan.name()),
+            format!("{}+{}", hq.version(), gan.version()),
+        );
+        let options = LoadOptions { threads: hq.0.threads, ..LoadOptions::default() };
+        Ok(Self::assemble(hq.bundle(), identity, &options, backends, None))
     }
 
     /// A model with a backend of one's own, for a device or runtime that this crate does not know.
@@ -92,7 +151,8 @@ impl Model {
         let manifest = manifest(bundle)?;
         let text = |key: &str| manifest[key].as_str().unwrap_or_default().to_owned();
         let identity = (text("name"), text("version"));
-        Ok(Self::assemble(bundle, identity, &LoadOptions::default(), vec![(kind, backend)]))
+        let backends = vec![(kind, backend)];
+        Ok(Self::assemble(bundle, identity, &LoadOptions::default(), backends, None))
     }
 
     fn assemble(
@@ -100,9 +160,18 @@ impl Model {
         (name, version): (String, String),
         options: &LoadOptions,
         backends: Vec<(DecoderKind, Arc<dyn Backend>)>,
+        graph: Option<(DecoderKind, Arc<dyn Graph>)>,
     ) -> Self {
-        let (bundle, threads) = (bundle.clone(), options.threads);
-        Model(Arc::new(Inner { bundle, name, version, threads, backends, latents: Pool::new(64) }))
+        Model(Arc::new(Inner {
+            bundle: bundle.clone(),
+            name,
+            version,
+            threads: options.threads,
+            backends,
+            graph,
+            max_float_pixels: options.max_float_pixels,
+            latents: Pool::new(64),
+        }))
     }
 
     /// The name in its manifest.
@@ -201,6 +270,25 @@ impl PartialEq for Model {
     /// Whether they are the same loaded model, not two copies of it.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Which decoder the manifest says its ONNX graph is.
+fn float_kind(manifest: &Value) -> Result<DecoderKind, LoadError> {
+    let name = manifest["decoder"].as_str().unwrap_or_default();
+    match name.parse() {
+        Ok(kind @ (DecoderKind::Hq | DecoderKind::Gan)) => Ok(kind),
+        _ => Err(LoadError::Manifest(format!("decoder {name:?}: must be hq or gan"))),
+    }
+}
+
+/// The graph in its runtime.
+fn load_graph(onnx: &[u8], channels: usize, runtime: Runtime) -> Result<Arc<dyn Graph>, LoadError> {
+    match runtime {
+        #[cfg(feature = "tract")]
+        Runtime::Tract => Ok(Arc::new(crate::backend::tract::Tract::new(onnx, channels)?)),
+        #[cfg(not(feature = "tract"))]
+        Runtime::Tract => Err(LoadError::NoRuntime("tract")),
     }
 }
 

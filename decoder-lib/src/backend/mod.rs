@@ -7,7 +7,10 @@ use pinhole::{Latents, Picture, Scale};
 
 use crate::Error;
 
+pub(crate) mod float;
 mod native;
+#[cfg(feature = "tract")]
+pub(crate) mod tract;
 
 pub use native::Native;
 
