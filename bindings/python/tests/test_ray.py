@@ -21,10 +21,10 @@ Bytes = npt.NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Two workers in processes of their own."""
+    """Room for two workers in processes of their own, and for reading and writing beside them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
         yield
         ray.shutdown()
 

@@ -52,11 +52,13 @@ class _Decode:
         conceal: bool,
         max_pixels: int,
         errors: Literal["column", "raise"],
+        keep_streams: bool,
     ) -> None:
         self._decoder = Decoder(None if model is None else Model.from_bytes(model), threads=1)
         self._column = column
         self._options: dict[str, Any] = {"scale": scale, "conceal": conceal, "max_pixels": max_pixels}
         self._raise = errors == "raise"
+        self._keep = keep_streams
 
     def __call__(self, batch: Batch) -> Batch:
         streams = batch[self._column]
@@ -71,7 +73,9 @@ class _Decode:
                 if self._raise:
                     raise
                 errors[row] = str(error)
-        return {**batch, "image": images, "error": errors}
+        # Dropped here: a step of its own would wait for a core that the workers have.
+        rest = {name: rows for name, rows in batch.items() if self._keep or name != self._column}
+        return {**rest, "image": images, "error": errors}
 
 
 def decode(
@@ -91,18 +95,17 @@ def decode(
     (empty, or why there is no picture; the image then has no pixels) to rows with a column of streams.
 
     `model` is a bundle, or the path of one on this machine; it is sent to the workers. `workers` is their number, or the
-    least and the most. Each uses one core. With `errors="raise"` the first bad stream ends the run.
+    least and the most. Each takes one core of the cluster, and reading needs at least one more. With `errors="raise"` the first bad stream ends the run.
     """
     content = model if isinstance(model, bytes) or model is None else Path(model).read_bytes()
     concurrency = workers if isinstance(workers, tuple) else (workers, workers)
-    pictures = streams.map_batches(
+    return streams.map_batches(
         _Decode,
-        fn_constructor_args=(content, column, scale, conceal, max_pixels, errors),
+        fn_constructor_args=(content, column, scale, conceal, max_pixels, errors, keep_streams),
         batch_size=batch_size,
         compute=ray.data.ActorPoolStrategy(min_size=concurrency[0], max_size=concurrency[1]),
         num_cpus=1,
     )
-    return pictures if keep_streams else pictures.drop_columns([column])
 
 
 def write_pictures(
