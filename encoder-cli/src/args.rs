@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Draw original, JPEG and Pinhole side by side at the same number of bytes
     Figure(FigureArgs),
+    /// Decode and encode over HTTP, with models that may change meanwhile
+    #[cfg(feature = "serve")]
+    Serve(crate::commands::serve::ServeArgs),
 }
 
 const OUTPUT_RULES: &str = "\

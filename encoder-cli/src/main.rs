@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Command::Model(args) => commands::model::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Figure(args) => commands::figure::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => commands::serve::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,8 @@ pub(crate) mod info;
 pub(crate) mod model;
 mod pack_decoder;
 mod repository;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

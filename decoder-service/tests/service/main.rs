@@ -1,0 +1,15 @@
+//! The real server process on loopback, asked with real HTTP requests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod access;
+mod bundles;
+mod changes;
+mod codec;
+mod deployment;
+mod ending;
+mod hostile;
+mod overload;
+mod repository;
+mod server;
+#[cfg(feature = "otlp")]
+mod traces;
