@@ -35,6 +35,7 @@ pub mod entropy;
 pub mod format;
 mod latent;
 mod parallel;
+pub mod sensor;
 
 pub use api::{
     DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,

@@ -1,0 +1,3 @@
+//! Sensor streams.
+
+pub mod network;
