@@ -34,7 +34,7 @@ def made_up_har(folder, windows=60):
 def config(transform="convolution", **other):
     return SensorConfig(
         name="tiny", dataset="har", window=16, transform=transform, synthesis_hidden=8, context_hidden=8,
-        context_second=8, steps=60, float_steps=40, batch=8, **other,
+        context_second=8, windows=40, steps=60, float_steps=40, batch=64, synthesis_steps=20, synthesis_batch=8, **other,
     )  # fmt: skip
 
 
@@ -125,7 +125,8 @@ def test_train_export_and_run_in_onnx_runtime(tmp_path, transform):
     made_up_har(tmp_path)
     train(config(transform), tmp_path, tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert all(np.isfinite(row["bits"]) for row in rows)
+    assert [row["channel"] for row in rows] == [0, 1, 2]
+    assert all(np.isfinite(row["bits_per_latent"]) for row in rows)
     export(tmp_path / "run" / "model.pt", tmp_path, tmp_path / "export", "tiny", "0.0.1")
     described = json.loads((tmp_path / "export" / "sensor.json").read_text())
     assert described["channels"] == 3 and len(described["tables"]) == 128 and len(described["steps"]) == 101

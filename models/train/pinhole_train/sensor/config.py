@@ -25,14 +25,18 @@ class SensorConfig:
     synthesis_hidden: int = 64
     context_hidden: int = 40
     context_second: int = 32
-    steps: int = 2000
-    float_steps: int = 1200
-    batch: int = 32
-    learning_rate: float = 3e-3
+    # Windows to learn from, steps for each channel's context model (the first without rounding), latents of a step.
+    windows: int = 500
+    steps: int = 300
+    float_steps: int = 210
+    batch: int = 1536
+    learning_rate: float = 5e-3
+    # Steps for the synthesis, the second half with rounding, and windows of a step.
+    synthesis_steps: int = 120
+    synthesis_batch: int = 48
     # Binary logarithm of the quantiser's step, in standard deviations of an orthonormal coefficient, at qualities 0 and 100.
     step_range: tuple[float, float] = (1.0, -5.0)
     seed: int = 1
-    ema: float = 0.99
 
     @staticmethod
     def read(path: Path) -> SensorConfig:

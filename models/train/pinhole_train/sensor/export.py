@@ -20,11 +20,11 @@ from .model import FEATURE_STEP, LARGEST, SensorModel, feature_count, magnitude_
 from .train import read
 
 # Qualities at which symbols are counted for the tables.
-FIT_AT = (35, 50, 65)
-FIT_WINDOWS = 250
+FIT_AT = (42, 58)
+FIT_WINDOWS = 160
 QUANTILES = 256
 # Windows that the reference distribution is measured on.
-REFERENCE_WINDOWS = 600
+REFERENCE_WINDOWS = 300
 
 
 def analysis(model: SensorModel) -> Graph:

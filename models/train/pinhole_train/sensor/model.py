@@ -41,6 +41,11 @@ def feature_count(channels: int) -> int:
     return (2 * (channels * (2 * NEAR + 1) + 2 * OWN + 1) + 5 * channels + PLACES + 1 + len(PASSES) + 3) // 4 * 4
 
 
+def place_offset(channels: int) -> int:
+    """Features before those of places."""
+    return 2 * (channels * (2 * NEAR + 1) + 2 * OWN + 1) + 5 * channels
+
+
 def magnitude_feature(a: torch.Tensor) -> torch.Tensor:
     """round(8 log2(1 + a/16)) for magnitudes in sixteenths: in units of FEATURE_STEP, half an octave is 4."""
     return torch.round(8 * torch.log2(1 + a.clamp(max=LARGEST) / 16))
@@ -159,27 +164,38 @@ class SensorModel(nn.Module):
         zeros = torch.zeros_like(previous)
         return Planes(zeros.clone(), zeros.clone(), zeros.clone(), zeros.clone(), memory, quality)
 
-    def predict(self, planes: Planes, channel: int, turn: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and scale index of the latents of one pass, (n, k)."""
+    def features(self, planes: Planes, channel: int, turn: int) -> torch.Tensor:
+        """Features of one pass but for those of places, (n, D - PLACES, k), in units of FEATURE_STEP."""
         n, channels, _ = planes.signed.shape
         first, stride = PASSES[turn]
-        with torch.no_grad():
-            parts = []
-            for plane in (planes.signed, planes.plain):
-                near = F.pad(plane, (NEAR, NEAR)).unfold(2, 2 * NEAR + 1, 1)[:, :, first::stride]
-                count = near.shape[2]
-                own = F.pad(plane[:, channel], (OWN, OWN)).unfold(1, 2 * OWN + 1, 1)[:, first::stride]
-                parts += [near.permute(0, 1, 3, 2).reshape(n, -1, count), own.transpose(1, 2)]
-            parts += [p[:, :, first::stride] for p in (planes.wide, planes.narrow, *planes.memory)]
-            fixed = torch.cat(parts, 1) * FEATURE_STEP
-        place = self.place[channel, first::stride].T.expand(n, -1, -1)
+        parts = []
+        for plane in (planes.signed, planes.plain):
+            near = F.pad(plane, (NEAR, NEAR)).unfold(2, 2 * NEAR + 1, 1)[:, :, first::stride]
+            count = near.shape[2]
+            own = F.pad(plane[:, channel], (OWN, OWN)).unfold(1, 2 * OWN + 1, 1)[:, first::stride]
+            parts += [near.permute(0, 1, 3, 2).reshape(n, -1, count), own.transpose(1, 2)]
+        parts += [p[:, :, first::stride] for p in (planes.wide, planes.narrow, *planes.memory)]
+        made = sum(p.shape[1] for p in parts)
+        extra = torch.zeros(n, feature_count(channels) - made - PLACES, count)
+        extra[:, 0] = planes.quality[:, None]
+        extra[:, 1 + turn] = 1 / FEATURE_STEP
+        return torch.cat([*parts, extra], 1)
+
+    def evaluate(self, features: torch.Tensor, places: torch.Tensor, channel: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and scale index, (n, k), from features (n, D - PLACES, k) and features of places (n, PLACES, k)."""
         if self.context[channel].hidden.quantise_weights:
-            place = place + ((place / FEATURE_STEP).round().clamp(-128, 127) * FEATURE_STEP - place).detach()
-        extra = torch.zeros(n, feature_count(channels) - fixed.shape[1] - PLACES, count)
-        extra[:, 0] = planes.quality[:, None] * FEATURE_STEP
-        extra[:, 1 + turn] = 1
-        features = torch.cat([fixed, place, extra], 1)
-        return self.context[channel](features[:, :, None])
+            places = places + ((places / FEATURE_STEP).round().clamp(-128, 127) * FEATURE_STEP - places).detach()
+        at = features.shape[1] - (feature_count(self.channels) - PLACES - place_offset(self.channels))
+        x = torch.cat([features[:, :at] * FEATURE_STEP, places, features[:, at:] * FEATURE_STEP], 1)
+        return self.context[channel](x[:, :, None])
+
+    def predict(self, planes: Planes, channel: int, turn: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and scale index of the latents of one pass, (n, k)."""
+        first, stride = PASSES[turn]
+        with torch.no_grad():
+            features = self.features(planes, channel, turn)
+        places = self.place[channel, first::stride].T.expand(len(features), -1, -1)
+        return self.evaluate(features, places, channel)
 
 
 def quality_feature(log2_step: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
-"""Training: bits under the context model plus squared error, at all qualities at once."""
+"""Training: each channel's context model on the bits it predicts, at all qualities at once; then the synthesis."""
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import time
@@ -11,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..layers import enable_quantisation, observe, round_ste
+from ..layers import enable_quantisation, observe
 from .config import SensorConfig
 from .data import Windows, load
 from .model import PASSES, SensorModel, quality_feature, scale_of_index
 
 log = logging.getLogger(__name__)
 
-# Squared error, in squared steps, that one bit is worth: encoders decide by the same (coder.py).
-BIT_WORTH = 0.11
+# Latents are rounded up from 1 - DEAD_ZONE on: encoders weigh error against bits, which comes to about this.
+DEAD_ZONE = 0.42
 SMALLEST = 1e-7
 
 
@@ -51,77 +50,133 @@ def code(model: SensorModel, latents: torch.Tensor, previous: torch.Tensor, log2
     return bits, (scaled + (decoded / 16 - scaled).detach()) * step
 
 
-def augment(x: torch.Tensor, before: torch.Tensor, chance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Time reversed for half of the windows."""
-    flip = (chance < 0.5).view(-1, 1, 1)
-    return torch.where(flip, x.flip(2), x), torch.where(flip, before.flip(2), before)
+def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list[dict[str, torch.Tensor]]:
+    """For each channel what its context model learns from: features (as bytes), places, wanted latents in steps.
+
+    Latents before are taken as plain rounding leaves them: then no pass depends on what is being trained, and all
+    examples are made once.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    count = min(config.windows, len(windows.values))
+    chosen = torch.randperm(len(windows.values), generator=generator)[:count]
+    before = torch.tensor(windows.before)[chosen]
+    log2_step = config.step_range[0] + (config.step_range[1] - config.step_range[0]) * torch.rand(count, generator=generator)
+    step = torch.exp2(log2_step).view(-1, 1, 1)
+    kept = (before >= 0) & (torch.rand(count, generator=generator) > 0.1)
+    data = torch.tensor(windows.values)
+    out = []
+    with torch.no_grad():
+        scaled = model.analyse(data[chosen]) / step
+        previous = 16 * torch.round(model.analyse(data[before.clamp(min=0)]) / step).abs() * kept.view(-1, 1, 1)
+        levels = 16 * torch.sign(scaled) * torch.floor(scaled.abs() + DEAD_ZONE)
+        planes = model.start(previous, quality_feature(log2_step))
+        done = torch.zeros_like(scaled)
+        found: dict[int, dict[str, torch.Tensor]] = {}
+        for channel in model.order:
+            parts: dict[str, list[torch.Tensor]] = {"features": [], "places": [], "wanted": []}
+            for turn, (first, stride) in enumerate(PASSES):
+                features = model.features(planes, channel, turn)
+                parts["features"].append(features.to(torch.int8).permute(0, 2, 1).flatten(0, 1))
+                places = torch.arange(first, model.window, stride)
+                parts["places"].append(places.repeat(count))
+                parts["wanted"].append(scaled[:, channel, first::stride].flatten())
+                done[:, channel, first::stride] = levels[:, channel, first::stride]
+                planes.put(channel, done[:, channel])
+            found[channel] = {name: torch.cat(list_) for name, list_ in parts.items()}
+        out = [found[c] for c in range(model.channels)]
+    return out
+
+
+def fit_context(model: SensorModel, channel: int, data: dict[str, torch.Tensor], config: SensorConfig, report) -> None:
+    """Train one channel's context model; the last part of it with the engine's rounding."""
+    net = model.context[channel]
+    place = model.place
+    optimiser = torch.optim.Adam([*net.parameters(), place], config.learning_rate)
+    sums = []
+    for at in range(config.steps):
+        if at == config.float_steps:
+            enable_quantisation(net)
+        # Steps of the grids stand still in the end.
+        observe(net, config.float_steps - 30 <= at < config.steps - (config.steps - config.float_steps) // 3)
+        rate = min(1, at / 20 + 0.05) * max(0.01, 1 - at / config.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * rate
+        which = torch.randint(len(data["wanted"]), (config.batch,))
+        features = data["features"][which].float().T[None]
+        places = place[channel, data["places"][which]].T[None]
+        mean, index = model.evaluate(features, places, channel)
+        residual = data["wanted"][which] - mean[0]
+        symbol = (residual.sign() * torch.floor(residual.abs() + DEAD_ZONE)).detach()
+        bits = laplace_bits(residual, symbol, scale_of_index(index[0]))
+        # What the mean leaves within a symbol counts as well.
+        error = (residual - symbol).square()
+        loss = bits.mean() + 0.5 * error.mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        sums.append(bits.mean().item())
+        if (at + 1) % 100 == 0 or at + 1 == config.steps:
+            report({"channel": channel, "step": at + 1, "bits_per_latent": float(np.mean(sums))})
+            sums.clear()
+    observe(net, False)
+
+
+def fit_synthesis(model: SensorModel, windows: Windows, config: SensorConfig, report) -> None:
+    """Train the synthesis on rounded latents, for the least squared error in steps."""
+    optimiser = torch.optim.Adam(
+        [
+            {"params": [*model.refine.parameters()], "base": config.learning_rate},
+            {"params": [*model.synthesis.parameters()], "base": config.learning_rate * 0.02},
+        ]
+    )
+    data = torch.tensor(windows.values)
+    steps, before = config.synthesis_steps, []
+    for at in range(steps):
+        if at == steps // 2:
+            enable_quantisation(model)
+        observe(model.refine, at < steps * 3 // 4)
+        observe(model.synthesis, False)
+        for group in optimiser.param_groups:
+            group["lr"] = group["base"] * min(1, at / 20 + 0.05) * max(0.01, 1 - at / steps)
+        x = data[torch.randint(len(data), (config.synthesis_batch,))]
+        # The finest steps need no help.
+        step = torch.exp2(torch.empty(len(x), 1, 1).uniform_(-3, 0))
+        with torch.no_grad():
+            scaled = model.analyse(x) / step
+            decoded = scaled.sign() * torch.floor(scaled.abs() + DEAD_ZONE) * step
+        error = ((model.synthesise(decoded) - x) / step).square().mean()
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+        before.append(error.item())
+        if (at + 1) % 100 == 0:
+            report({"synthesis_step": at + 1, "error": float(np.mean(before))})
+            before.clear()
+    observe(model, False)
 
 
 def train(config: SensorConfig, folder: Path, out: Path) -> SensorModel:
-    """Train from scratch: `float_steps` without rounding, the rest with the engine's. Writes `model.pt` and `log.jsonl`."""
+    """Train from scratch. Writes `model.pt` and `log.jsonl`."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(1)
     windows: Windows = load(config.dataset, folder, config.window)
-    data = torch.tensor(windows.values)
-    before = torch.tensor(windows.before)
-    model = SensorModel(config, data.shape[1])
-    transform = [*model.analysis.parameters(), *model.synthesis.parameters()]
-    ids = {id(p) for p in transform}
-    groups = [
-        {"params": [p for p in model.parameters() if id(p) not in ids], "base": config.learning_rate},
-        {"params": transform, "base": config.learning_rate * 0.01},
-    ]
-    optimiser = torch.optim.Adam(groups)
-    average = copy.deepcopy(model)
+    model = SensorModel(config, windows.values.shape[1])
     out.mkdir(parents=True, exist_ok=True)
     started = time.time()
-    sums = []
     with open(out / "log.jsonl", "w") as lines:
-        for at in range(config.steps):
-            if at == config.float_steps:
-                enable_quantisation(model)
-            observe(model, at >= config.float_steps - 50 and at < config.steps - (config.steps - config.float_steps) // 3)
-            rate = min(1, at / 50 + 0.02) * max(0.01, 1 - at / config.steps)
-            for group in optimiser.param_groups:
-                group["lr"] = group["base"] * rate
-            which = torch.randint(len(data), (config.batch,))
-            x, old = data[which], data[before[which].clamp(min=0)]
-            x, old = augment(x, old, torch.rand(config.batch))
-            low, high = config.step_range
-            log2_step = low + (high - low) * torch.rand(config.batch)
-            step = torch.exp2(log2_step).view(-1, 1, 1)
-            with torch.no_grad():
-                kept = (before[which] >= 0) & (torch.rand(config.batch) > 0.1)
-                previous = 16 * torch.round(model.analyse(old) / step).abs() * kept.view(-1, 1, 1)
-            latents = model.analyse(x)
-            bits, decoded = code(model, latents, previous, log2_step, 0.45)
-            error = ((model.synthesise(decoded) - x) / step).square().sum((1, 2))
-            cost = bits + error / BIT_WORTH
-            # Windows at rest weigh as much as others do, per cent of their bits.
-            loss = (cost / (cost.detach() + 100)).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            with torch.no_grad():
-                decay = min(config.ema, at / (at + 10))
-                for a, p in zip(average.parameters(), model.parameters(), strict=True):
-                    a.lerp_(p, 1 - decay)
-                for a, b in zip(average.buffers(), model.buffers(), strict=True):
-                    a.copy_(b)
-            sums.append((bits.mean().item(), error.mean().item(), loss.item()))
-            if (at + 1) % 100 == 0:
-                mean = np.mean(sums, 0)
-                row = {"step": at + 1, "bits": mean[0], "error": mean[1], "seconds": round(time.time() - started, 1)}
-                lines.write(json.dumps(row) + "\n")
-                lines.flush()
-                log.info("%s", row)
-                sums.clear()
-    observe(model, False)
-    enable_quantisation(average)
-    state = {"model": average.state_dict(), "config": config, "channels": data.shape[1]}
-    torch.save(state, out / "model.pt")
-    return average.eval()
+
+        def report(row: dict) -> None:
+            row = {**row, "seconds": round(time.time() - started, 1)}
+            lines.write(json.dumps(row) + "\n")
+            lines.flush()
+            log.info("%s", row)
+
+        for channel, data in enumerate(examples(model, windows, config)):
+            fit_context(model, channel, data, config, report)
+        fit_synthesis(model, windows, config, report)
+    enable_quantisation(model)
+    torch.save({"model": model.state_dict(), "config": config, "channels": model.channels}, out / "model.pt")
+    return model.eval()
 
 
 def read(path: Path) -> SensorModel:
