@@ -35,7 +35,7 @@ class SensorConfig:
     synthesis_steps: int = 120
     synthesis_batch: int = 48
     # Binary logarithm of the quantiser's step, in standard deviations of an orthonormal coefficient, at qualities 0 and 100.
-    step_range: tuple[float, float] = (1.0, -5.0)
+    step_range: tuple[float, float] = (2.2, -5.8)
     seed: int = 1
 
     @staticmethod

@@ -60,7 +60,9 @@ def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list
     count = min(config.windows, len(windows.values))
     chosen = torch.randperm(len(windows.values), generator=generator)[:count]
     before = torch.tensor(windows.before)[chosen]
-    log2_step = config.step_range[0] + (config.step_range[1] - config.step_range[0]) * torch.rand(count, generator=generator)
+    # Triangular: qualities about 50 are what most streams have.
+    quality = torch.rand(2, count, generator=generator).mean(0)
+    log2_step = config.step_range[0] + (config.step_range[1] - config.step_range[0]) * quality
     step = torch.exp2(log2_step).view(-1, 1, 1)
     kept = (before >= 0) & (torch.rand(count, generator=generator) > 0.1)
     data = torch.tensor(windows.values)
