@@ -1,0 +1,204 @@
+//! Codes the quantised transform coefficients of windows.
+//!
+//! Magnitudes are coded in unary with mixed models. Contexts: channel and frequency; lower frequencies of the same
+//! block; the same frequencies of the block before; those of channels before; how many coefficients near by are not 0.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::residual::exp_golomb;
+use super::transform::MAX_BLOCK;
+use crate::entropy::binary::BitCoder;
+use crate::entropy::mixing::{Counter, Mixer, Speed, advantage_of_one};
+
+const MODELS: usize = 6;
+/// Steps of a magnitude with models of their own.
+const UNARY: usize = 8;
+const CHANNELS: usize = 8;
+const PLACES: usize = 32;
+const BANDS: usize = 9;
+const SPEED: Speed = Speed { memory: 400, rate: 4 };
+
+const BASE_A: usize = 0;
+const BASE_B: usize = BASE_A + CHANNELS * PLACES * UNARY;
+const BASE_C: usize = BASE_B + 10 * 10 * UNARY;
+const BASE_D: usize = BASE_C + 10 * 10 * UNARY;
+const BASE_E: usize = BASE_D + 16 * BANDS * UNARY;
+const BASE_F: usize = BASE_E + 12 * 12 * UNARY;
+const BASE_FIRST: usize = BASE_F + CHANNELS * 12 * UNARY;
+const FIRST: usize = 40;
+const TOTAL: usize = BASE_FIRST + CHANNELS * FIRST;
+
+/// What bits cost when squared errors (in squared steps) are weighed against them.
+const LAMBDA: f32 = 0.11;
+/// What is taken from magnitudes 1, 2 and others when decoding, as smaller values are more frequent.
+const SHRINK: [f32; 3] = [0.03, 0.02, 0.02];
+
+/// Models of coefficients.
+#[derive(Debug, Clone)]
+pub(crate) struct CoefficientCoder {
+    counters: Vec<Counter>,
+    mixers: Vec<Mixer<MODELS>>,
+    /// Magnitudes of the last block of each channel, spread over [`MAX_BLOCK`] frequencies.
+    before: Vec<[u8; MAX_BLOCK]>,
+    /// The last mean of each channel, in steps.
+    mean: Vec<f64>,
+}
+
+/// Where a frequency is: fine classes of 32, coarse ones of 9.
+fn place(k: usize) -> (usize, usize) {
+    let fine = if k < 16 { k } else { (16 + (k - 16) / 7).min(PLACES - 1) };
+    (fine, if k == 0 { 0 } else { 1 + k.ilog2() as usize })
+}
+
+fn quantised(sum: u32) -> usize {
+    match sum {
+        0..=4 => sum as usize,
+        5..=6 => 5,
+        7..=9 => 6,
+        10..=14 => 7,
+        15..=24 => 8,
+        _ => 9,
+    }
+}
+
+/// The value that a coefficient stands for, in steps.
+fn value(level: i32) -> f32 {
+    let shrink = SHRINK[(level.unsigned_abs() as usize).clamp(1, 3) - 1];
+    match level {
+        0 => 0.0,
+        1.. => level as f32 - shrink,
+        _ => level as f32 + shrink,
+    }
+}
+
+impl CoefficientCoder {
+    pub(crate) fn new(channels: usize) -> Self {
+        Self {
+            counters: vec![Counter::EVEN; TOTAL],
+            mixers: vec![Mixer::EVEN; UNARY * BANDS],
+            before: vec![[0; MAX_BLOCK]; channels],
+            mean: vec![0.0; channels],
+        }
+    }
+
+    /// The mean, in steps, that the next block of a channel is relative to.
+    pub(crate) fn mean(&self, channel: usize) -> f64 {
+        self.mean[channel]
+    }
+
+    /// Codes a block of `channel`. The block holds coefficients, in steps, of the samples less [`mean`](Self::mean); the
+    /// decoded ones take their place. Channels of a block are coded in ascending order; `others` has the magnitudes of those before it, and gets this one's.
+    pub(crate) fn code<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        channel: usize,
+        block: &mut [f32],
+        others: &mut [u8; MAX_BLOCK],
+    ) {
+        let n = block.len();
+        let stretch = MAX_BLOCK / n;
+        self.code_first(coder, channel, block);
+        let mut now = [0u8; MAX_BLOCK];
+        let c = channel % CHANNELS;
+        for k in 1..n {
+            let wide = k * stretch;
+            let (fine, band) = place(wide);
+            let level =
+                |list: &[u8; MAX_BLOCK], k: usize| u32::from(list.get(k).copied().unwrap_or(0));
+            let before = &self.before[channel];
+            let a1 = level(&now, wide.wrapping_sub(stretch));
+            let a2 = level(&now, wide.wrapping_sub(2 * stretch));
+            let a3 = level(&now, wide.wrapping_sub(3 * stretch))
+                + level(&now, wide.wrapping_sub(4 * stretch));
+            let b = level(before, wide - 1) + 2 * level(before, wide) + level(before, wide + 1);
+            let b2 = level(before, wide.wrapping_sub(2)) + level(before, wide + 2);
+            let o = 2 * level(others, wide) + level(others, wide - 1) + level(others, wide + 1);
+            let near = 2 * a1 + a2;
+            let all = 2 * near + a3 + 2 * b + b2 + o;
+            let sum = |v: u32, limit: u32| if v < 6 { v } else { (v.ilog2() * 2 + (v >> (v.ilog2() - 1) & 1) + 1).min(limit) } as usize;
+            let contexts = [
+                BASE_A + (c * PLACES + fine) * UNARY,
+                BASE_B + (quantised(near) * 10 + quantised(b)) * UNARY,
+                BASE_C + (quantised(near + a3) * 10 + quantised(o)) * UNARY,
+                BASE_D + (sum(all, 15) * BANDS + band.min(BANDS - 1)) * UNARY,
+                BASE_E + (sum(b + b2, 11) * 12 + sum(o, 11)) * UNARY,
+                BASE_F + (c * 12 + sum(2 * near + a3 + b, 11)) * UNARY,
+            ];
+            let decided = self.code_level(coder, contexts, band.min(BANDS - 1), block[k]);
+            block[k] = value(decided);
+            let magnitude = decided.unsigned_abs().min(255) as u8;
+            now[wide..wide + stretch].fill(magnitude);
+        }
+        for (o, &m) in others.iter_mut().zip(&now) {
+            *o = (*o / 2).saturating_add(m);
+        }
+        self.before[channel] = now;
+    }
+
+    /// Codes one coefficient: decides its level by what it costs and gains, when encoding.
+    fn code_level<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        contexts: [usize; MODELS],
+        band: usize,
+        x: f32,
+    ) -> i32 {
+        let size = if x < 0.0 { -x } else { x };
+        // Half to 0.4: larger levels cost more.
+        let mut level = (size.min(1e9) + 0.42) as u32;
+        let mut coded = 0;
+        loop {
+            let step = (coded as usize).min(UNARY - 1);
+            let at = contexts.map(|base| base + step);
+            let mixer = &mut self.mixers[band * UNARY + step];
+            let mixed = mixer.predict(&self.counters, at);
+            if coded == 0 && !C::DECODES && size < 2.5 {
+                // Is it worth not being 0?  One bit of sign, half a bit to end the magnitude.
+                let best = if size < 1.5 { 1 } else { 2 };
+                let error = size - value(best);
+                let bits = 1.6 - advantage_of_one(mixed.logit) as f32 / 256.0 + (best - 1) as f32;
+                let gain = size * size - error * error;
+                level = if gain > LAMBDA * bits { level.clamp(1, 2) } else { 0 };
+            }
+            if !mixer.code(coder, &mut self.counters, at, &mixed, level > coded, SPEED) {
+                break;
+            }
+            coded += 1;
+            if coded as usize >= UNARY + 8 {
+                coded = coded.saturating_add(exp_golomb(coder, level.saturating_sub(coded)));
+                break;
+            }
+        }
+        let magnitude = coded.min(1 << 30) as i32;
+        if magnitude != 0 && coder.raw(u32::from(x < 0.0), 1) == 1 { -magnitude } else { magnitude }
+    }
+
+    /// The mean, as a difference from that of the block before.
+    fn code_first<C: BitCoder>(&mut self, coder: &mut C, channel: usize, block: &mut [f32]) {
+        let distance = block[0].clamp(-1e9, 1e9);
+        let size = if distance < 0.0 { -distance } else { distance };
+        let level = (size + 0.45) as u32;
+        let base = BASE_FIRST + channel % CHANNELS * FIRST;
+        let mut one = Mixer::<1>::EVEN;
+        let mut bit = |at: usize, bit: bool, coder: &mut C| {
+            let at = [base + at];
+            let mixed = one.predict(&self.counters, at);
+            one.code(coder, &mut self.counters, at, &mixed, bit, SPEED)
+        };
+        // Exp-Golomb, its exponent with models.
+        let shifted = level + 1;
+        let mut count = 0;
+        while count < 31 && bit(count as usize, count < shifted.ilog2(), coder) {
+            count += 1;
+        }
+        let low = coder.raw(shifted & ((1u32 << count) - 1), count);
+        let magnitude = ((1u32 << count) - 1 + low) as f32;
+        let negative = magnitude > 0.0 && coder.raw(u32::from(distance < 0.0), 1) == 1;
+        block[0] = if negative { -magnitude } else { magnitude };
+        // √n: the weight of a mean in an orthonormal block.
+        let n = block.len().ilog2();
+        let root = if n % 2 == 0 { 1.0 } else { core::f64::consts::SQRT_2 };
+        self.mean[channel] += f64::from(block[0]) / (root * f64::from(1u32 << (n / 2)));
+    }
+}
