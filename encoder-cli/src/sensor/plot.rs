@@ -50,7 +50,7 @@ impl Plot<'_> {
                 let decoded: Vec<f64> = self.decoded.channel(c).collect();
                 let residual: Vec<f64> = signal.iter().zip(&decoded).map(|(x, y)| y - x).collect();
                 panel(&areas[2 * c], name, &[(&signal, BLACK), (&decoded, RED)])?;
-                panel(&areas[2 * c + 1], &format!("{name}: error"), &[(&residual, BLUE)])?;
+                panel(&areas[2 * c + 1], "error", &[(&residual, BLUE)])?;
             }
             if let Some(area) = areas.get(2 * channels).filter(|_| !self.scores.is_empty()) {
                 self.score_panel(area)?;
@@ -84,6 +84,8 @@ impl Plot<'_> {
             .configure_mesh()
             .disable_x_mesh()
             .y_labels(3)
+            .label_style(("sans-serif", 10))
+            .axis_desc_style(("sans-serif", 11))
             .y_desc("score")
             .draw()
             .map_err(failed)?;
@@ -122,6 +124,8 @@ fn panel(
         .x_labels(0)
         .y_labels(4)
         .y_label_formatter(&|y| short(*y))
+        .label_style(("sans-serif", 10))
+        .axis_desc_style(("sans-serif", 11))
         .y_desc(name)
         .draw()
         .map_err(failed)?;
