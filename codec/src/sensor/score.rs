@@ -24,8 +24,8 @@ impl RunningScore {
         let byte = if self.windows < WARM_UP { 0 } else { (score * 16.0).clamp(0.0, 255.0) as u8 };
         self.windows = self.windows.saturating_add(1);
         let rate = 1.0 / self.windows.min(64) as f32;
-        // What is very odd teaches little.
-        let limit = 8.0 * (self.deviation + 0.05);
+        // What is odd teaches little: a disturbance must not become the rule while it lasts.
+        let limit = 2.0 * (self.deviation + 0.05);
         let above = if self.windows <= WARM_UP { above } else { above.clamp(-limit, limit) };
         let distance = if above < 0.0 { -above } else { above };
         self.mean += above * rate;

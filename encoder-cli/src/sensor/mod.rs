@@ -58,16 +58,19 @@ impl Table {
         if spread.is_finite() { spread } else { 0.0 }
     }
 
-    /// The least number of decimals that gives all samples of a channel exactly, if it is at most 12.
+    /// The least number of decimals, up to 12, that gives nearly all samples of a channel exactly.
     pub(crate) fn decimals(&self, channel: usize) -> Option<u32> {
-        let exact = |decimals: u32| {
+        let finite = self.channel(channel).filter(|x| x.is_finite());
+        let count = finite.clone().count();
+        let odd = |decimals: u32| {
             let scale = 10f64.powi(decimals as i32);
-            self.channel(channel).filter(|x| x.is_finite()).all(|x| {
+            let exact = |x: &f64| {
                 let level = (x * scale).round();
-                level.abs() <= f64::from(1 << 30) && round_to(self.sample_type, level / scale) == x
-            })
+                level.abs() <= f64::from(1 << 30) && round_to(self.sample_type, level / scale) == *x
+            };
+            finite.clone().filter(|x| !exact(x)).count()
         };
-        (0..=12).find(|&d| exact(d))
+        (0..=12).find(|&d| odd(d) * 50 <= count)
     }
 
     /// Keeps the channels of these names, in this order.
