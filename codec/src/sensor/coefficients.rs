@@ -82,6 +82,14 @@ impl CoefficientCoder {
         }
     }
 
+    /// Forgets all.
+    pub(crate) fn reset(&mut self) {
+        self.counters.fill(Counter::EVEN);
+        self.mixers.fill(Mixer::EVEN);
+        self.before.fill([0; MAX_BLOCK]);
+        self.mean.fill(0.0);
+    }
+
     /// The mean, in steps, that the next block of a channel is relative to.
     pub(crate) fn mean(&self, channel: usize) -> f64 {
         self.mean[channel]

@@ -182,8 +182,8 @@ impl Stream {
             return Err(bad("the first frame is no key frame"));
         }
         if head.key {
-            self.marks = MarkCoder::new(&self.header);
-            self.plain = Plain::new(&self.header);
+            self.marks.reset();
+            self.plain.reset();
         }
         let channels = self.header.channels.len();
         let mut frame = DecodedFrame { head: head.clone(), ..DecodedFrame::default() };

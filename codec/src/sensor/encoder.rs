@@ -185,8 +185,8 @@ impl SensorEncoder {
     fn start_frame(&mut self) {
         if self.head.number.is_multiple_of(self.header.key_interval) {
             self.head.key = true;
-            self.marks = MarkCoder::new(&self.header);
-            self.plain = Plain::new(&self.header);
+            self.marks.reset();
+            self.plain.reset();
         }
         self.head.time = self.window.times.first().copied().unwrap_or(0);
         self.last_time = self.head.time.wrapping_sub(self.header.interval as i64);

@@ -38,6 +38,19 @@ struct Channel {
     age: u32,
 }
 
+impl Channel {
+    /// Nothing learnt; the covariance is still to be allocated.
+    const NEW: Self = Channel {
+        covariance: Vec::new(),
+        target: [0.0; INPUTS],
+        weights: [0.0; INPUTS],
+        past: [0.0; OWN],
+        last: 0,
+        mean: 0.0,
+        age: 0,
+    };
+}
+
 /// Predictors of all channels of a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Predictor {
@@ -52,19 +65,21 @@ pub(crate) type Fixed = i64;
 
 impl Predictor {
     pub(crate) fn new(channels: usize) -> Self {
-        let channel = Channel {
-            covariance: vec![0.0; INPUTS * (INPUTS + 1) / 2],
-            target: [0.0; INPUTS],
-            weights: [0.0; INPUTS],
-            past: [0.0; OWN],
-            last: 0,
-            mean: 0.0,
-            age: 0,
-        };
+        let covariance = vec![0.0; INPUTS * (INPUTS + 1) / 2];
+        let channel = Channel { covariance, ..Channel::NEW };
         Predictor {
             channels: vec![channel; channels],
             inputs: [0.0; INPUTS],
             scratch: vec![0.0; INPUTS * (INPUTS + 1) / 2],
+        }
+    }
+
+    /// Forgets all.
+    pub(crate) fn reset(&mut self) {
+        for channel in &mut self.channels {
+            channel.covariance.fill(0.0);
+            let covariance = core::mem::take(&mut channel.covariance);
+            *channel = Channel { covariance, ..Channel::NEW };
         }
     }
 

@@ -12,7 +12,7 @@ use crate::entropy::mixing::{Counter, Mixer, Speed};
 
 const MODELS: usize = 5;
 /// Steps of the quotient with models of their own.
-const UNARY: usize = 16;
+const UNARY: usize = 10;
 /// Channels with models of their own; others share.
 const CHANNELS: usize = 8;
 /// Classes of a mean magnitude.
@@ -23,8 +23,8 @@ const BASE_A: usize = 0;
 const BASE_B: usize = BASE_A + CHANNELS * CLASSES * UNARY;
 const BASE_C: usize = BASE_B + 5 * CLASSES * UNARY;
 const BASE_D: usize = BASE_C + 4 * 4 * 4 * UNARY;
-const BASE_E: usize = BASE_D + CLASSES * CLASSES * UNARY;
-const BASE_SIGN: usize = BASE_E + CLASSES * 16 * UNARY;
+const BASE_E: usize = BASE_D + CLASSES / 2 * CLASSES * UNARY;
+const BASE_SIGN: usize = BASE_E + CLASSES / 2 * 16 * UNARY;
 const BASE_LOW: usize = BASE_SIGN + 17 * 4 + CHANNELS * 3 + 9;
 const TOTAL: usize = BASE_LOW + 4 * 8;
 
@@ -67,6 +67,14 @@ impl ResidualCoder {
         }
     }
 
+    /// Forgets all.
+    pub(crate) fn reset(&mut self) {
+        self.counters.fill(Counter::EVEN);
+        self.unary.fill(Mixer::EVEN);
+        self.sign = [Mixer::EVEN; 4];
+        self.channels.fill(Channel::default());
+    }
+
     /// Codes one residual of `channel`; `fraction` is how far the prediction was above its rounded value, −128 to
     /// 127 in units of 1/256.
     pub(crate) fn code<C: BitCoder>(
@@ -95,8 +103,9 @@ impl ResidualCoder {
         let a = BASE_A + (c * CLASSES + mixed) * UNARY;
         let b = BASE_B + (between * CLASSES + middle) * UNARY;
         let cc = BASE_C + ((coarse(this.last[0]) * 4 + coarse(this.last[1])) * 4 + near) * UNARY;
-        let d = BASE_D + (slow * CLASSES + quick) * UNARY;
-        let e = BASE_E + (class((before.quick + before.middle) / 2) * 16 + (mixed.min(15))) * UNARY;
+        let d = BASE_D + (slow / 2 * CLASSES + quick) * UNARY;
+        let e =
+            BASE_E + (class((before.quick + before.middle) / 2) / 2 * 16 + (mixed.min(15))) * UNARY;
 
         let magnitude = residual.unsigned_abs();
         let quotient = magnitude >> k;

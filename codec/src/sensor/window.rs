@@ -109,6 +109,18 @@ impl MarkCoder {
         }
     }
 
+    /// Forgets all.
+    pub(crate) fn reset(&mut self) {
+        self.clean.fill([Counter::EVEN; 2]);
+        self.was_clean.fill(true);
+        self.same = [Counter::EVEN; 6];
+        self.code = [Counter::EVEN; 8];
+        self.literal.fill(0.0);
+        self.regular = [Counter::EVEN; 2];
+        self.exponent = [Counter::EVEN; 64];
+        self.was_regular = true;
+    }
+
     /// The last literal of a channel, which [`Mark::Repeat`] repeats.
     pub(crate) fn literal(&self, channel: usize) -> f64 {
         self.literal[channel]
@@ -235,6 +247,17 @@ impl Plain {
         };
         let levels_per_unit = header.channels.iter().map(|c| c.levels_per_unit).collect();
         Self { sample_type: header.sample_type, levels_per_unit, method }
+    }
+
+    /// Forgets all.
+    pub(crate) fn reset(&mut self) {
+        match &mut self.method {
+            Method::Levels { predictor, residuals } => {
+                predictor.reset();
+                residuals.reset();
+            }
+            Method::Coefficients { coder, .. } => coder.reset(),
+        }
     }
 
     /// The value that a level of a channel stands for.
