@@ -244,7 +244,7 @@ impl<'a> Bundle<'a> {
     /// # Errors
     /// Anything that is not a whole, undamaged bundle of a known version whose parts fit each other.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BundleError> {
-        let sections = sections(bytes)?;
+        let sections = parse_sections(bytes)?;
         let find = |tag| sections.iter().find(|s| s.0 == tag).map(|s| s.1);
         let need = |tag| find(tag).ok_or(BundleError::Missing(tag));
         let program = |tag| match find(tag) {
@@ -378,7 +378,7 @@ impl<'a> Bundle<'a> {
 }
 
 /// Reads the directory and checks every section's bounds, alignment and checksum.
-fn sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
+pub(crate) fn parse_sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
     let truncated = |needed: u64| BundleError::Truncated { needed, available: bytes.len() };
     if !bytes.starts_with(&SIGNATURE) {
         return Err(BundleError::NotABundle);
@@ -425,11 +425,22 @@ fn sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleError> {
 ///
 /// It tells honest models apart; authenticity is the signature's business.
 fn latent_space(sections: &[(Tag, &[u8])]) -> [u8; 8] {
+    let shared = Tag::LATENT_SPACE
+        .into_iter()
+        .map(|wanted| (wanted, sections.iter().find(|s| s.0 == wanted).map_or(&[][..], |s| s.1)));
+    fingerprint(shared)
+}
+
+/// The same over the sections that `shared` names, in file order.
+pub(crate) fn section_hash(sections: &[(Tag, &[u8])], shared: impl Fn(Tag) -> bool) -> [u8; 8] {
+    fingerprint(sections.iter().copied().filter(|s| shared(s.0)))
+}
+
+fn fingerprint<'s>(sections: impl Iterator<Item = (Tag, &'s [u8])>) -> [u8; 8] {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for wanted in Tag::LATENT_SPACE {
-        let bytes = sections.iter().find(|s| s.0 == wanted).map_or(&[][..], |s| s.1);
+    for (tag, bytes) in sections {
         let length = (bytes.len() as u32).to_le_bytes();
-        for byte in wanted.0.into_iter().chain(length).chain(crc32c(bytes).to_le_bytes()) {
+        for byte in tag.0.into_iter().chain(length).chain(crc32c(bytes).to_le_bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }

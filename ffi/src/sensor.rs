@@ -160,11 +160,11 @@ unsafe impl Growing for PinholeSensorFrameInfo {
 }
 
 /// Encodes the samples of one stream as they come. One call at a time: a second thread gets BUSY.
-pub struct PinholeSensorEncoder(Mutex<SensorEncoder>);
+pub struct PinholeSensorEncoder(Mutex<SensorEncoder<'static>>);
 const _: () = shared_by_threads::<PinholeSensorEncoder>();
 
 /// Decodes one stream, whose bytes may come in pieces. One call at a time: a second thread gets BUSY.
-pub struct PinholeSensorDecoder(Mutex<SensorDecoder>);
+pub struct PinholeSensorDecoder(Mutex<SensorDecoder<'static>>);
 const _: () = shared_by_threads::<PinholeSensorDecoder>();
 
 /// A decoded frame. It never changes: any number of threads may read it.
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn pinhole_sensor_encoder_push(
     stream: *mut *mut PinholeBytes,
     error: *mut PinholeError,
 ) -> PinholeStatus {
-    let work = |encoder: &mut SensorEncoder, out: &mut Vec<u8>| {
+    let work = |encoder: &mut SensorEncoder<'_>, out: &mut Vec<u8>| {
         let channels = encoder.header().channels.len();
         let timed = if times.is_null() { 0 } else { count };
         // SAFETY: the caller says that there is a time for each sample.
@@ -362,7 +362,7 @@ unsafe fn give_out(
     encoder: *mut PinholeSensorEncoder,
     stream: *mut *mut PinholeBytes,
     error: *mut PinholeError,
-    work: impl FnOnce(&mut SensorEncoder, &mut Vec<u8>) -> Result<(), Failure>,
+    work: impl FnOnce(&mut SensorEncoder<'_>, &mut Vec<u8>) -> Result<(), Failure>,
 ) -> PinholeStatus {
     let work = || {
         // SAFETY: the caller says that it may be written.

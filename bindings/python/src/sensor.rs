@@ -103,7 +103,7 @@ impl Options {
 
 /// Encodes one stream.
 #[pyclass(module = "pinhole._native", frozen)]
-pub(crate) struct SensorEncoder(Mutex<Encoder>);
+pub(crate) struct SensorEncoder(Mutex<Encoder<'static>>);
 
 #[pymethods]
 impl SensorEncoder {
@@ -176,7 +176,7 @@ type Frame<'py> =
 
 /// Decodes one stream.
 #[pyclass(module = "pinhole._native", frozen)]
-pub(crate) struct SensorDecoder(Mutex<Decoder>);
+pub(crate) struct SensorDecoder(Mutex<Decoder<'static>>);
 
 #[pymethods]
 impl SensorDecoder {

@@ -42,6 +42,8 @@ impl Probability {
 pub(crate) trait BitCoder {
     /// Whether this decodes: then the bits and values handed in are ignored.
     const DECODES: bool;
+    /// Whether models learn from the bits; not if this only measures.
+    const LEARNS: bool = true;
 
     /// Codes one bit; returns the bit coded.
     fn bit(&mut self, probability: &mut Probability, bit: bool) -> bool {
@@ -111,6 +113,42 @@ impl BitCoder for BitEncoder {
             self.out.push((self.high >> 24) as u8);
             self.low <<= 8;
             self.high = self.high << 8 | 255;
+        }
+        bit
+    }
+}
+
+/// Measures what bits would cost.
+#[derive(Debug)]
+pub(crate) struct BitCounter {
+    bits: u64,
+    /// The probability of the bits not in `bits` yet, above 2^-512.
+    product: f64,
+}
+
+impl BitCounter {
+    pub(crate) fn new() -> Self {
+        Self { bits: 0, product: 1.0 }
+    }
+
+    /// Bits so far, within one.
+    pub(crate) fn bits(&self) -> u64 {
+        self.bits + 1023 - (self.product.to_bits() >> 52)
+    }
+}
+
+impl BitCoder for BitCounter {
+    const DECODES: bool = false;
+    const LEARNS: bool = false;
+
+    #[inline]
+    fn bit_with(&mut self, ones: u32, bit: bool) -> bool {
+        let probability = if bit { ones } else { 65536 - ones };
+        self.product *= f64::from(probability) / 65536.0;
+        if self.product < 1e-100 {
+            // 2^256 is exact.
+            self.product *= f64::from_bits((1023 + 256) << 52);
+            self.bits += 256;
         }
         bit
     }

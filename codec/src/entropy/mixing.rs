@@ -139,6 +139,9 @@ impl<const N: usize> Mixer<N> {
         speed: Speed,
     ) -> bool {
         let bit = coder.bit_with(squash(mixed.logit), bit);
+        if !C::LEARNS {
+            return bit;
+        }
         self.learn(mixed, bit, speed.rate);
         for at in at {
             counters[at].learn(bit, speed.memory);

@@ -82,6 +82,17 @@ impl CoefficientCoder {
         }
     }
 
+    /// What changes with every block, models apart.
+    pub(crate) fn position(&self) -> (Vec<[u8; MAX_BLOCK]>, Vec<f64>) {
+        (self.before.clone(), self.mean.clone())
+    }
+
+    /// Goes back to where [`position`](Self::position) was taken.
+    pub(crate) fn go_back(&mut self, (before, mean): (Vec<[u8; MAX_BLOCK]>, Vec<f64>)) {
+        self.before = before;
+        self.mean = mean;
+    }
+
     /// Forgets all.
     pub(crate) fn reset(&mut self) {
         self.counters.fill(Counter::EVEN);

@@ -2,10 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::SensorError;
 use super::frame::{FrameHead, MARKER, RawFrame};
 use super::header::SensorHeader;
+use super::learned::Learned;
 use super::window::{MarkCoder, Plain, Window};
+use super::{SensorError, SensorModel};
+use crate::entropy::RansDecoder;
 use crate::entropy::binary::BitDecoder;
 use crate::format::FormatError;
 
@@ -24,19 +26,21 @@ pub struct DecodedFrame {
 ///
 /// Memory is bounded by the header: that of one frame. Check [`header`](Self::header) against what you expect.
 #[derive(Debug, Default)]
-pub struct SensorDecoder {
+pub struct SensorDecoder<'m> {
+    model: Option<&'m SensorModel<'m>>,
     /// Bytes that are not decoded yet, from `start` on.
     bytes: Vec<u8>,
     start: usize,
-    stream: Option<Stream>,
+    stream: Option<Stream<'m>>,
     conceal: bool,
     finished: bool,
     failed: bool,
 }
 
 #[derive(Debug)]
-struct Stream {
+struct Stream<'m> {
     header: SensorHeader,
+    learned: Option<Learned<'m>>,
     marks: MarkCoder,
     plain: Plain,
     window: Window,
@@ -44,11 +48,17 @@ struct Stream {
     next: Option<(u32, u64)>,
 }
 
-impl SensorDecoder {
+impl<'m> SensorDecoder<'m> {
     /// A decoder without bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A decoder for streams that need this model, and for those that need none.
+    #[must_use]
+    pub fn with_model(model: &'m SensorModel<'m>) -> Self {
+        Self { model: Some(model), ..Self::default() }
     }
 
     /// Whether damage is passed over: decoding goes on with the next undamaged key frame, and the numbers of samples in
@@ -80,13 +90,19 @@ impl SensorDecoder {
                 Err(SensorError::Format(FormatError::Truncated { .. })) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            if header.needs_model() {
-                return Err(SensorError::NoModel(header.latent_space));
-            }
+            let learned = match self.model {
+                _ if !header.needs_model() => None,
+                None => return Err(SensorError::NoModel(header.latent_space)),
+                Some(model) if model.latent_space() != header.latent_space => {
+                    let (stream, model) = (header.latent_space, model.latent_space());
+                    return Err(SensorError::WrongModel { stream, model });
+                }
+                Some(model) => Some(Learned::new(model, &header)?),
+            };
             self.start += length;
             let (marks, plain) = (MarkCoder::new(&header), Plain::new(&header));
             let (window, next) = (Window::default(), Some((0, 0)));
-            self.stream = Some(Stream { header, marks, plain, window, next });
+            self.stream = Some(Stream { header, learned, marks, plain, window, next });
         }
         Ok(self.header())
     }
@@ -161,7 +177,7 @@ impl SensorDecoder {
     }
 }
 
-impl Stream {
+impl Stream<'_> {
     fn decode(&mut self, raw: &RawFrame<'_>) -> Result<DecodedFrame, SensorError> {
         let head = &raw.head;
         let number = head.number;
@@ -182,12 +198,16 @@ impl Stream {
             return Err(bad("the first frame is no key frame"));
         }
         if head.key {
+            if let Some(learned) = &mut self.learned {
+                learned.reset();
+            }
             self.marks.reset();
             self.plain.reset();
         }
         let channels = self.header.channels.len();
         let mut frame = DecodedFrame { head: head.clone(), ..DecodedFrame::default() };
         let mut coder = BitDecoder::new(raw.bits);
+        let mut symbols = RansDecoder::new(raw.symbols)?;
         let mut last_time = head.time.wrapping_sub(self.header.interval as i64);
         let mut left = head.samples;
         while left > 0 {
@@ -198,7 +218,13 @@ impl Stream {
             if !self.marks.code_marks(&mut coder, &mut self.window) {
                 return Err(bad("an unknown mark of a sample"));
             }
-            self.plain.code(&mut coder, &mut self.window);
+            let whole = len == self.header.window;
+            match self.learned.as_mut().filter(|_| whole) {
+                Some(learned) if self.marks.code_network(&mut coder, false) => {
+                    learned.decode(&self.header, &mut symbols, &mut self.window)?;
+                }
+                _ => self.plain.code(&mut coder, &mut self.window),
+            }
             last_time = self.window.times.last().copied().unwrap_or(last_time);
             frame.times.extend(&self.window.times);
             frame.values.extend(&self.window.values[..len * channels]);
@@ -207,7 +233,12 @@ impl Stream {
                 return Err(bad("its coded samples end early"));
             }
         }
-        if coder.length() != raw.bits.len() || !raw.symbols.is_empty() {
+        if self.learned.is_some() {
+            symbols.finish()?;
+        } else if !raw.symbols.is_empty() {
+            return Err(bad("symbols of a network where there is none"));
+        }
+        if coder.length() != raw.bits.len() {
             return Err(bad("its coded samples are of another length"));
         }
         self.next =

@@ -4,17 +4,19 @@ use alloc::vec::Vec;
 
 use super::frame::FrameHead;
 use super::header::{PromiseKind, ScoreKind, SensorHeader};
+use super::learned::Learned;
 use super::score::RunningScore;
 use super::window::{MAX_LEVEL, MAX_STEPS, Mark, MarkCoder, Plain, Window};
-use super::{Sample, SensorError, SensorOptions, sample};
+use super::{Promise, Sample, SensorError, SensorModel, SensorOptions, sample};
 use crate::entropy::binary::BitEncoder;
 
 /// Encodes the samples of one stream as they come.
 ///
 /// All memory but that of the caller's output is taken when the encoder is made, and by the first windows.
 #[derive(Debug)]
-pub struct SensorEncoder {
+pub struct SensorEncoder<'m> {
     header: SensorHeader,
+    learned: Option<Learned<'m>>,
     state: State,
     marks: MarkCoder,
     plain: Plain,
@@ -37,19 +39,55 @@ enum State {
     Finished,
 }
 
-impl SensorEncoder {
+impl<'m> SensorEncoder<'m> {
     /// Starts a stream of `channels` channels.
     ///
     /// # Errors
     /// Settings out of range, or not one for each channel.
     pub fn new(channels: usize, options: &SensorOptions) -> Result<Self, SensorError> {
-        let header = options.header(channels)?;
+        Self::start_stream(options.header(channels)?, None)
+    }
+
+    /// Starts a stream of the model's channels and windows. Windows of a stream of a quality may go through its network, and
+    /// decoding then needs the model. Scores are relative to its reference in any case; windows are odd from the score on
+    /// that normal ones reach at this rate of false alarms. An empty list of spreads stands for the model's.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); windows of another length than the model's.
+    pub fn with_model(
+        model: &'m SensorModel<'m>,
+        options: &SensorOptions,
+        false_alarm_rate: f32,
+    ) -> Result<Self, SensorError> {
+        let mut options = options.clone();
+        if let Promise::Quality { spread, .. } = &mut options.promise
+            && spread.is_empty()
+        {
+            spread.extend(model.spread().iter().map(|&s| f64::from(s)));
+        }
+        let mut header = options.header(model.channels())?;
+        if header.promise == PromiseKind::Quality {
+            header.latent_space = model.latent_space();
+        }
+        if options.scores {
+            header.scores = ScoreKind::Model;
+            header.threshold = model.reference().threshold(false_alarm_rate);
+        }
+        let learned = Learned::new(model, &header)?;
+        Self::start_stream(header, Some(learned))
+    }
+
+    fn start_stream(
+        header: SensorHeader,
+        learned: Option<Learned<'m>>,
+    ) -> Result<Self, SensorError> {
         // Checks the ranges.
         header.write()?;
         let mut window = Window::default();
         window.resize(header.window, &header);
         Ok(Self {
             state: State::Fresh,
+            learned,
             marks: MarkCoder::new(&header),
             plain: Plain::new(&header),
             score: RunningScore::default(),
@@ -104,7 +142,7 @@ impl SensorEncoder {
             }
             self.filled += 1;
             if self.filled == self.header.window {
-                self.end_window();
+                self.end_window()?;
                 if self.head.samples >= self.header.window * self.header.windows_per_frame as usize
                 {
                     self.end_frame(false, out);
@@ -123,7 +161,7 @@ impl SensorEncoder {
             return Err(SensorError::Broken);
         }
         self.start(out)?;
-        self.end_window();
+        self.end_window()?;
         if self.head.samples > 0 {
             self.end_frame(false, out);
         }
@@ -139,7 +177,7 @@ impl SensorEncoder {
             return Err(SensorError::Broken);
         }
         self.start(out)?;
-        self.end_window();
+        self.end_window()?;
         self.end_frame(true, out);
         self.state = State::Finished;
         Ok(())
@@ -154,10 +192,10 @@ impl SensorEncoder {
     }
 
     /// Codes the samples there are as a window.
-    fn end_window(&mut self) {
+    fn end_window(&mut self) -> Result<(), SensorError> {
         let len = core::mem::take(&mut self.filled);
         if len == 0 {
-            return;
+            return Ok(());
         }
         if self.head.samples == 0 {
             self.start_frame();
@@ -169,9 +207,15 @@ impl SensorEncoder {
         let before = self.coder.bits();
         self.marks.code_times(&mut self.coder, self.last_time, &mut self.window.times);
         self.marks.code_marks(&mut self.coder, &mut self.window);
-        self.plain.code(&mut self.coder, &mut self.window);
+        if !self.code_learned()? {
+            self.plain.code(&mut self.coder, &mut self.window);
+        }
         if let Some(&time) = self.window.times.last() {
             self.last_time = time;
+        }
+        if self.header.scores == ScoreKind::Model {
+            let score = self.model_score()?;
+            self.head.scores.push(score);
         }
         if self.header.scores == ScoreKind::Running {
             let bits = (self.coder.bits() - before) as f32;
@@ -180,11 +224,48 @@ impl SensorEncoder {
         debug_assert!(self.verify(), "a decoded sample breaks the promise");
         self.head.samples += len;
         self.window.resize(self.header.window, &self.header);
+        Ok(())
+    }
+
+    /// Codes the window with the network if that is better; returns whether it was.
+    fn code_learned(&mut self) -> Result<bool, SensorError> {
+        let whole = self.original.len() == self.header.window * self.header.channels.len();
+        let Some(learned) = self.learned.as_mut().filter(|_| self.header.needs_model() && whole)
+        else {
+            return Ok(false);
+        };
+        learned.take(&self.window);
+        let attempt = learned.attempt(self.header.quality)?;
+        let bits = self.plain.measure(&mut self.window);
+        let better =
+            learned.is_better(&attempt, &self.header, &self.original, (&self.window, bits));
+        self.window.values.copy_from_slice(&self.original);
+        self.marks.code_network(&mut self.coder, better);
+        if better {
+            learned.keep(attempt, &self.header, &mut self.window)?;
+        }
+        Ok(better)
+    }
+
+    /// The score of the window; of a short one 0.
+    fn model_score(&mut self) -> Result<u8, SensorError> {
+        let whole = self.original.len() == self.header.window * self.header.channels.len();
+        let Some(learned) = self.learned.as_mut().filter(|_| whole) else { return Ok(0) };
+        // The decoder's samples are still needed by nobody: the original ones are scored.
+        let decoded =
+            core::mem::replace(&mut self.window.values, core::mem::take(&mut self.original));
+        learned.take(&self.window);
+        let score = learned.score(&self.window);
+        self.original = core::mem::replace(&mut self.window.values, decoded);
+        score
     }
 
     fn start_frame(&mut self) {
         if self.head.number.is_multiple_of(self.header.key_interval) {
             self.head.key = true;
+            if let Some(learned) = &mut self.learned {
+                learned.reset();
+            }
             self.marks.reset();
             self.plain.reset();
         }
@@ -200,7 +281,8 @@ impl SensorEncoder {
         }
         self.head.last = last;
         let coder = core::mem::replace(&mut self.coder, BitEncoder::new(Vec::new()));
-        self.head.write(&self.header, &coder.finish(), &[], out);
+        let symbols = self.learned.as_mut().map_or_else(Vec::new, Learned::finish_frame);
+        self.head.write(&self.header, &coder.finish(), &symbols, out);
         let first_sample = self.head.first_sample + self.head.samples as u64;
         let number = self.head.number.wrapping_add(1);
         self.head = FrameHead { number, first_sample, ..FrameHead::default() };

@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::SampleType;
+use super::network::NetworkError;
 use crate::bundle::BundleError;
 use crate::entropy::RansError;
 use crate::format::FormatError;
@@ -53,6 +54,13 @@ pub enum SensorError {
         /// Times given.
         given: usize,
     },
+    /// The model is for windows of another length.
+    ModelWindow {
+        /// Samples of the model's windows.
+        model: usize,
+        /// Of the stream's.
+        stream: usize,
+    },
     /// The model is for another number of channels.
     ModelChannels {
         /// Channels of the model.
@@ -95,6 +103,8 @@ pub enum SensorError {
     Model(BundleError),
     /// Symbols of the network do not decode.
     Entropy(RansError),
+    /// The network does not run.
+    Network(NetworkError),
 }
 
 impl fmt::Display for SensorError {
@@ -116,6 +126,9 @@ impl fmt::Display for SensorError {
             Self::ModelChannels { model, stream } => {
                 write!(f, "the model is for {model} channels, the stream has {stream}")
             }
+            Self::ModelWindow { model, stream } => {
+                write!(f, "the model is for windows of {model} samples, not {stream}")
+            }
             Self::Format(e) => e.fmt(f),
             Self::NotSensor(kind) => write!(f, "not a sensor stream (kind {kind})"),
             Self::Frame { number, reason } => write!(f, "frame {number}: {reason}"),
@@ -132,6 +145,7 @@ impl fmt::Display for SensorError {
             Self::Broken => write!(f, "the stream is finished, or failed before"),
             Self::Model(e) => write!(f, "model: {e}"),
             Self::Entropy(e) => e.fmt(f),
+            Self::Network(e) => e.fmt(f),
         }
     }
 }
@@ -152,6 +166,15 @@ impl From<FormatError> for SensorError {
 impl From<BundleError> for SensorError {
     fn from(e: BundleError) -> Self {
         Self::Model(e)
+    }
+}
+
+impl From<NetworkError> for SensorError {
+    fn from(e: NetworkError) -> Self {
+        match e {
+            NetworkError::Symbols(e) => Self::Entropy(e),
+            e => Self::Network(e),
+        }
     }
 }
 

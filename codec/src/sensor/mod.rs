@@ -37,6 +37,8 @@ mod encoder;
 mod error;
 mod frame;
 mod header;
+mod learned;
+pub mod network;
 mod options;
 mod predict;
 mod residual;
@@ -53,5 +55,6 @@ pub use header::{
     Channel, MAX_CHANNELS, MAX_FRAME_VALUES, MAX_WINDOW, PromiseKind, SENSOR_KIND, ScoreKind,
     SensorHeader, TimeUnit,
 };
+pub use network::{SensorModel, SensorSettings};
 pub use options::{Promise, SensorOptions};
 pub use sample::{Sample, SampleType};

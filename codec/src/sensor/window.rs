@@ -13,7 +13,7 @@ use super::header::{PromiseKind, SensorHeader};
 use super::predict::Predictor;
 use super::residual::ResidualCoder;
 use super::transform::{self, MAX_BLOCK};
-use crate::entropy::binary::BitCoder;
+use crate::entropy::binary::{BitCoder, BitCounter};
 use crate::entropy::mixing::{Counter, Mixer, Speed};
 
 /// Levels are within ± this.
@@ -82,6 +82,8 @@ pub(crate) struct MarkCoder {
     regular: [Counter; 2],
     exponent: [Counter; 64],
     was_regular: bool,
+    network: [Counter; 2],
+    was_network: bool,
 }
 
 /// Codes one bit with a single counter.
@@ -106,6 +108,8 @@ impl MarkCoder {
             regular: [Counter::EVEN; 2],
             exponent: [Counter::EVEN; 64],
             was_regular: true,
+            network: [Counter::EVEN; 2],
+            was_network: false,
         }
     }
 
@@ -119,6 +123,15 @@ impl MarkCoder {
         self.regular = [Counter::EVEN; 2];
         self.exponent = [Counter::EVEN; 64];
         self.was_regular = true;
+        self.network = [Counter::EVEN; 2];
+        self.was_network = false;
+    }
+
+    /// Codes whether a window went through the network.
+    pub(crate) fn code_network<C: BitCoder>(&mut self, coder: &mut C, network: bool) -> bool {
+        let context = usize::from(self.was_network);
+        self.was_network = single(coder, &mut self.network[context], network);
+        self.was_network
     }
 
     /// The last literal of a channel, which [`Mark::Repeat`] repeats.
@@ -263,6 +276,19 @@ impl Plain {
     /// The value that a level of a channel stands for.
     pub(crate) fn value(&self, channel: usize, level: i32) -> f64 {
         self.sample_type.round(f64::from(level) / self.levels_per_unit[channel])
+    }
+
+    /// Bits that coding the window would take, within a few; the window gets the decoder's values. Nothing is learnt.
+    /// Only for streams of a quality.
+    pub(crate) fn measure(&mut self, window: &mut Window) -> u64 {
+        let mut counter = BitCounter::new();
+        let Method::Coefficients { coder, .. } = &self.method else { return 0 };
+        let position = coder.position();
+        self.code(&mut counter, window);
+        if let Method::Coefficients { coder, .. } = &mut self.method {
+            coder.go_back(position);
+        }
+        counter.bits()
     }
 
     /// Codes the values of samples marked as levels.
