@@ -75,7 +75,13 @@ pub(crate) struct SensorEncodeArgs {
     pub(crate) lossless: bool,
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// Samples of a window; those of the array's windows, or 128, without it
+    /// Model bundle (.pinm) of such sensors: windows may go through its network, scores are relative to its reference
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// With a model: the share of normal windows that may seem odd
+    #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = rate)]
+    pub(crate) false_alarms: f32,
+    /// Samples of a window; those of the model or the array's windows, or 128, without it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) window: Option<u32>,
     /// Windows of a frame, the unit that is sent and checked
@@ -104,6 +110,9 @@ pub(crate) struct SensorDecodeArgs {
     /// Format of the table; else the suffix of -o decides, else CSV
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<TableFormat>,
+    /// Model bundle (.pinm) that the file was made with, if it was
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
     /// Fill damaged or missing frames with missing samples instead of failing
     #[arg(long)]
     pub(crate) conceal: bool,
@@ -116,6 +125,12 @@ pub(crate) struct SensorScoreArgs {
     pub(crate) input: PathBuf,
     #[command(flatten)]
     pub(crate) table: TableArgs,
+    /// Model bundle (.pinm) by whose reference a table's windows are scored
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// With a model: the share of normal windows that may seem odd
+    #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = rate)]
+    pub(crate) false_alarms: f32,
     /// Samples of a window of a table
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) window: Option<u32>,
@@ -139,6 +154,11 @@ pub(crate) enum Bound {
     Absolute(f64),
     /// Part of the range of the channel.
     Relative(f64),
+}
+
+fn rate(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("not within 0 and 1".to_owned()) }
 }
 
 fn bound(text: &str) -> Result<Bound, String> {

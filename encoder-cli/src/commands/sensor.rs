@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use pinhole::format::FormatError;
 use pinhole::sensor::{
     Promise, RawFrame, ScoreKind, SensorDecoder, SensorEncoder, SensorError, SensorHeader,
-    SensorOptions,
+    SensorModel, SensorOptions,
 };
 use serde::Serialize;
 
@@ -30,7 +30,10 @@ pub(crate) fn run(args: &SensorArgs) -> Outcome {
     match &args.command {
         SensorCommand::Encode(args) => encode(args),
         SensorCommand::Decode(args) => decode(args),
-        SensorCommand::Score(args) => score(args).map_err(about(&args.input)),
+        SensorCommand::Score(args) => {
+            let model = model(args.model.as_deref())?;
+            score(args, model).map_err(about(&args.input))
+        }
     }
 }
 
@@ -38,12 +41,14 @@ fn encode(args: &SensorEncodeArgs) -> Outcome {
     if args.plot.is_some() && args.inputs.len() > 1 {
         return Err(Failure::Usage("--plot takes one input".to_owned()));
     }
+    let model = model(args.model.as_deref())?;
     let mut plan = Plan::new(&args.inputs, &args.output)?;
-    each(&args.inputs, |input, progress| encode_one(args, &mut plan, input, progress))
+    each(&args.inputs, |input, progress| encode_one(args, model, &mut plan, input, progress))
 }
 
 fn encode_one(
     args: &SensorEncodeArgs,
+    model: Model,
     plan: &mut Plan,
     input: &Path,
     progress: &Progress,
@@ -55,17 +60,21 @@ fn encode_one(
     let promise = if args.lossless {
         lossless(&table)
     } else if args.max_error.is_empty() {
-        let spread = (0..table.channels()).map(|c| table.spread(c)).collect();
+        // A model's network works in units of its own spread.
+        let spread = match model {
+            Some(_) => Vec::new(),
+            None => (0..table.channels()).map(|c| table.spread(c)).collect(),
+        };
         Promise::Quality { quality: args.quality, spread }
     } else {
         bounds(&table, &args.max_error)?
     };
-    let mut options = options(&table, promise, args.window);
+    let mut options = options(&table, promise, args.window, model);
     options.windows_per_frame = args.frame;
     options.key_interval = args.key_interval;
     options.scores = !args.no_scores;
     let start = Instant::now();
-    let stream = compress(&table, &options)?;
+    let stream = compress(&table, &options, model, args.false_alarms)?;
     let time = start.elapsed();
     destination.write(&stream)?;
     if args.output.verbose {
@@ -85,7 +94,7 @@ fn encode_one(
         ));
     }
     if let Some(path) = &args.plot {
-        draw(path, input, &table, &stream)?;
+        draw(path, input, &table, &stream, model)?;
     }
     Ok(())
 }
@@ -120,20 +129,47 @@ fn bounds(table: &Table, bounds: &[Bound]) -> Result<Promise> {
     Ok(Promise::MaxError((0..channels).map(absolute).collect()))
 }
 
-fn options(table: &Table, promise: Promise, window: Option<u32>) -> SensorOptions {
+/// A model, which lives as long as the program.
+type Model = Option<&'static SensorModel<'static>>;
+
+fn model(path: Option<&Path>) -> Result<Model, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let load = || {
+        let file = read_bytes(path)?;
+        let bytes: &'static [u8] = file.leak();
+        Ok(SensorModel::parse(bytes)?)
+    };
+    let model: SensorModel<'static> = load().map_err(about(path))?;
+    Ok(Some(Box::leak(Box::new(model))))
+}
+
+fn options(table: &Table, promise: Promise, window: Option<u32>, model: Model) -> SensorOptions {
     let mut options = SensorOptions::new(promise, table.sample_type);
     options.names = table.names.clone();
-    options.window = match window {
-        Some(window) => window as usize,
-        None => table.window.unwrap_or(SensorOptions::DEFAULT_WINDOW).clamp(1, 4096),
+    options.window = match (window, model) {
+        (Some(window), _) => window as usize,
+        (None, Some(model)) => model.window(),
+        (None, None) => table.window.unwrap_or(SensorOptions::DEFAULT_WINDOW).clamp(1, 4096),
     };
     options.time = table.times.as_ref().map(|(unit, _)| (*unit, table.interval()));
     options
 }
 
-fn compress(table: &Table, options: &SensorOptions) -> Result<Vec<u8>> {
+fn compress(
+    table: &Table,
+    options: &SensorOptions,
+    model: Model,
+    false_alarms: f32,
+) -> Result<Vec<u8>> {
     use pinhole::sensor::SampleType;
-    let mut encoder = SensorEncoder::new(table.channels(), options)?;
+    let mut encoder = match model {
+        Some(model) if model.channels() != table.channels() => {
+            let (model, stream) = (model.channels(), table.channels());
+            return Err(SensorError::ModelChannels { model, stream }.into());
+        }
+        Some(model) => SensorEncoder::with_model(model, options, false_alarms)?,
+        None => SensorEncoder::new(table.channels(), options)?,
+    };
     let mut out = Vec::new();
     let times: &[i64] = table.times.as_ref().map_or(&[], |(_, times)| times);
     let values = &table.values;
@@ -152,7 +188,7 @@ fn compress(table: &Table, options: &SensorOptions) -> Result<Vec<u8>> {
 }
 
 fn push<S: pinhole::sensor::Sample>(
-    encoder: &mut SensorEncoder,
+    encoder: &mut SensorEncoder<'_>,
     times: &[i64],
     values: &[f64],
     out: &mut Vec<u8>,
@@ -176,8 +212,8 @@ struct Decompressed {
     lost: usize,
 }
 
-fn decompress(stream: &[u8], conceal: bool) -> Result<Decompressed> {
-    let mut decoder = SensorDecoder::new();
+fn decompress(stream: &[u8], conceal: bool, model: Model) -> Result<Decompressed> {
+    let mut decoder = model.map_or_else(SensorDecoder::new, SensorDecoder::with_model);
     decoder.set_conceal(conceal);
     decoder.push(stream);
     let header = decoder.read_header()?.cloned();
@@ -220,6 +256,7 @@ fn decompress(stream: &[u8], conceal: bool) -> Result<Decompressed> {
 }
 
 fn decode(args: &SensorDecodeArgs) -> Outcome {
+    let model = model(args.model.as_deref())?;
     let mut plan = Plan::new(&args.inputs, &args.output)?;
     let format = match (args.format, plan.named_file()) {
         (Some(format), _) => format,
@@ -237,7 +274,7 @@ fn decode(args: &SensorDecodeArgs) -> Outcome {
         let stream = read_bytes(input)?;
         let destination = plan.destination(input, suffix)?;
         let start = Instant::now();
-        let decoded = decompress(&stream, args.conceal)?;
+        let decoded = decompress(&stream, args.conceal, model)?;
         let time = start.elapsed();
         destination.write(&sensor::write(&decoded.table, format)?)?;
         if decoded.lost > 0 {
@@ -262,8 +299,8 @@ fn decode(args: &SensorDecodeArgs) -> Outcome {
     })
 }
 
-fn draw(path: &Path, input: &Path, table: &Table, stream: &[u8]) -> Result<()> {
-    let Decompressed { header, table: decoded, scores, .. } = decompress(stream, false)?;
+fn draw(path: &Path, input: &Path, table: &Table, stream: &[u8], model: Model) -> Result<()> {
+    let Decompressed { header, table: decoded, scores, .. } = decompress(stream, false, model)?;
     let raw = table.values.len() * table.sample_type.bytes();
     let title = format!(
         "{}: {} samples, {} bytes ({:.1} times smaller)",
@@ -301,7 +338,7 @@ struct Scores {
     windows: Vec<ScoredWindow>,
 }
 
-fn score(args: &SensorScoreArgs) -> Result<()> {
+fn score(args: &SensorScoreArgs, model: Model) -> Result<()> {
     let bytes = read_bytes(&args.input)?;
     let stream = if bytes.starts_with(&pinhole::format::SIGNATURE) {
         bytes
@@ -311,7 +348,8 @@ fn score(args: &SensorScoreArgs) -> Result<()> {
             true => &[Bound::Relative(0.01)][..],
             false => &args.max_error,
         };
-        compress(&table, &options(&table, bounds(&table, asked)?, args.window))?
+        let options = options(&table, bounds(&table, asked)?, args.window, model);
+        compress(&table, &options, model, args.false_alarms)?
     };
     let (header, mut at) = SensorHeader::parse(&stream)?;
     let relative_to = match header.scores {
