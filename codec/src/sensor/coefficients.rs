@@ -51,7 +51,8 @@ fn place(k: usize) -> (usize, usize) {
     (fine, if k == 0 { 0 } else { 1 + k.ilog2() as usize })
 }
 
-fn quantised(sum: u32) -> usize {
+/// Ten classes of a sum of magnitudes.
+fn coarse(sum: u32) -> usize {
     match sum {
         0..=4 => sum as usize,
         5..=6 => 5,
@@ -59,6 +60,50 @@ fn quantised(sum: u32) -> usize {
         10..=14 => 7,
         15..=24 => 8,
         _ => 9,
+    }
+}
+
+/// Classes of a sum of magnitudes up to `most`: single numbers, then two an octave.
+fn fine(sum: u32, most: usize) -> usize {
+    let class = match sum {
+        0..6 => sum,
+        _ => sum.ilog2() * 2 + (sum >> (sum.ilog2() - 1) & 1) + 1,
+    };
+    (class as usize).min(most)
+}
+
+/// Magnitudes around a coefficient.
+struct Around<'a> {
+    /// Lower frequencies of the block.
+    now: &'a [u8; MAX_BLOCK],
+    /// The block before.
+    before: &'a [u8; MAX_BLOCK],
+    /// The channels before.
+    others: &'a [u8; MAX_BLOCK],
+}
+
+impl Around<'_> {
+    /// Where the counters of the coefficient at frequency `k` (of [`MAX_BLOCK`], `stretch` to a coefficient) begin.
+    fn contexts(&self, channel: usize, k: usize, stretch: usize) -> [usize; MODELS] {
+        let level = |list: &[u8; MAX_BLOCK], k: usize| u32::from(list.get(k).copied().unwrap_or(0));
+        let lower = |distance: usize| level(self.now, k.wrapping_sub(distance * stretch));
+        let near = 2 * lower(1) + lower(2);
+        let nearby = near + lower(3) + lower(4);
+        let same =
+            level(self.before, k - 1) + 2 * level(self.before, k) + level(self.before, k + 1);
+        let aside = level(self.before, k.wrapping_sub(2)) + level(self.before, k + 2);
+        let others =
+            level(self.others, k - 1) + 2 * level(self.others, k) + level(self.others, k + 1);
+        let all = near + nearby + 2 * same + aside + others;
+        let (place, band) = place(k);
+        [
+            BASE_A + (channel * PLACES + place) * UNARY,
+            BASE_B + (coarse(near) * 10 + coarse(same)) * UNARY,
+            BASE_C + (coarse(nearby) * 10 + coarse(others)) * UNARY,
+            BASE_D + (fine(all, 15) * BANDS + band.min(BANDS - 1)) * UNARY,
+            BASE_E + (fine(same + aside, 11) * 12 + fine(others, 11)) * UNARY,
+            BASE_F + (channel * 12 + fine(near + nearby + same, 11)) * UNARY,
+        ]
     }
 }
 
@@ -107,7 +152,8 @@ impl CoefficientCoder {
     }
 
     /// Codes a block of `channel`. The block holds coefficients, in steps, of the samples less [`mean`](Self::mean); the
-    /// decoded ones take their place. Channels of a block are coded in ascending order; `others` has the magnitudes of those before it, and gets this one's.
+    /// decoded ones take their place. Channels of a block are coded in ascending order; `others` has the magnitudes of
+    /// those before it, and gets this one's.
     pub(crate) fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
@@ -115,39 +161,17 @@ impl CoefficientCoder {
         block: &mut [f32],
         others: &mut [u8; MAX_BLOCK],
     ) {
-        let n = block.len();
-        let stretch = MAX_BLOCK / n;
+        let stretch = MAX_BLOCK / block.len().max(1);
         self.code_first(coder, channel, block);
         let mut now = [0u8; MAX_BLOCK];
-        let c = channel % CHANNELS;
-        for k in 1..n {
+        for (k, x) in block.iter_mut().enumerate().skip(1) {
             let wide = k * stretch;
-            let (fine, band) = place(wide);
-            let level =
-                |list: &[u8; MAX_BLOCK], k: usize| u32::from(list.get(k).copied().unwrap_or(0));
-            let before = &self.before[channel];
-            let a1 = level(&now, wide.wrapping_sub(stretch));
-            let a2 = level(&now, wide.wrapping_sub(2 * stretch));
-            let a3 = level(&now, wide.wrapping_sub(3 * stretch))
-                + level(&now, wide.wrapping_sub(4 * stretch));
-            let b = level(before, wide - 1) + 2 * level(before, wide) + level(before, wide + 1);
-            let b2 = level(before, wide.wrapping_sub(2)) + level(before, wide + 2);
-            let o = 2 * level(others, wide) + level(others, wide - 1) + level(others, wide + 1);
-            let near = 2 * a1 + a2;
-            let all = 2 * near + a3 + 2 * b + b2 + o;
-            let sum = |v: u32, limit: u32| if v < 6 { v } else { (v.ilog2() * 2 + (v >> (v.ilog2() - 1) & 1) + 1).min(limit) } as usize;
-            let contexts = [
-                BASE_A + (c * PLACES + fine) * UNARY,
-                BASE_B + (quantised(near) * 10 + quantised(b)) * UNARY,
-                BASE_C + (quantised(near + a3) * 10 + quantised(o)) * UNARY,
-                BASE_D + (sum(all, 15) * BANDS + band.min(BANDS - 1)) * UNARY,
-                BASE_E + (sum(b + b2, 11) * 12 + sum(o, 11)) * UNARY,
-                BASE_F + (c * 12 + sum(2 * near + a3 + b, 11)) * UNARY,
-            ];
-            let decided = self.code_level(coder, contexts, band.min(BANDS - 1), block[k]);
-            block[k] = value(decided);
-            let magnitude = decided.unsigned_abs().min(255) as u8;
-            now[wide..wide + stretch].fill(magnitude);
+            let around = Around { now: &now, before: &self.before[channel], others };
+            let band = place(wide).1.min(BANDS - 1);
+            let contexts = around.contexts(channel % CHANNELS, wide, stretch);
+            let level = self.code_level(coder, contexts, band, *x);
+            *x = value(level);
+            now[wide..wide + stretch].fill(level.unsigned_abs().min(255) as u8);
         }
         for (o, &m) in others.iter_mut().zip(&now) {
             *o = (*o / 2).saturating_add(m);
@@ -217,7 +241,7 @@ impl CoefficientCoder {
         block[0] = if negative { -magnitude } else { magnitude };
         // √n: the weight of a mean in an orthonormal block.
         let n = block.len().ilog2();
-        let root = if n % 2 == 0 { 1.0 } else { core::f64::consts::SQRT_2 };
+        let root = if n.is_multiple_of(2) { 1.0 } else { core::f64::consts::SQRT_2 };
         self.mean[channel] += f64::from(block[0]) / (root * f64::from(1u32 << (n / 2)));
     }
 }

@@ -73,7 +73,7 @@ impl SampleType {
     }
 
     /// The inverse of [`to_bits`](Self::to_bits); whatever the bits, a value of this type.
-    pub(crate) fn from_bits(self, bits: u64) -> f64 {
+    pub(crate) fn value_of_bits(self, bits: u64) -> f64 {
         match self {
             Self::F64 => f64::from_bits(bits),
             Self::F32 => f32::from_bits(bits as u32).into(),
@@ -134,11 +134,11 @@ mod tests {
     #[test]
     fn literals_keep_their_value() {
         for v in [0.0, 1.5, -3.25e-40f32 as f64, f64::from(f32::MAX)] {
-            assert_eq!(SampleType::F32.from_bits(SampleType::F32.to_bits(v).0), v);
+            assert_eq!(SampleType::F32.value_of_bits(SampleType::F32.to_bits(v).0), v);
         }
         for v in [i32::MIN, -1, 0, i32::MAX] {
             let v = f64::from(v);
-            assert_eq!(SampleType::I32.from_bits(SampleType::I32.to_bits(v).0), v);
+            assert_eq!(SampleType::I32.value_of_bits(SampleType::I32.to_bits(v).0), v);
         }
     }
 }

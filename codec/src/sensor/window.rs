@@ -202,7 +202,7 @@ impl MarkCoder {
                         let high = coder.raw((bits >> 32) as u32, count - 32);
                         let low = coder.raw(bits as u32, 32);
                         let value =
-                            self.sample_type.from_bits(u64::from(high) << 32 | u64::from(low));
+                            self.sample_type.value_of_bits(u64::from(high) << 32 | u64::from(low));
                         window.values[i] = value;
                         self.literal[c] = value;
                     }
