@@ -38,6 +38,19 @@ def run_evaluate(given: argparse.Namespace) -> None:
         print(json.dumps(row))
 
 
+def run_sensor_train(given: argparse.Namespace) -> None:
+    from .sensor.config import SensorConfig
+    from .sensor.train import train
+
+    train(SensorConfig.read(given.config), given.data, given.out)
+
+
+def run_sensor_export(given: argparse.Namespace) -> None:
+    from .sensor.export import export
+
+    export(given.model, given.data, given.out, given.name, given.version)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pinhole_train", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
@@ -63,10 +76,26 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    sensor_train = stages.add_parser("sensor-train", help="train a model of sensor windows")
+    sensor_train.add_argument("config", type=Path)
+    sensor_train.add_argument("--data", type=Path, required=True, help="folder of the config's dataset")
+    sensor_train.add_argument("--out", type=Path, required=True, help="folder for model.pt and log.jsonl")
+    sensor_export = stages.add_parser("sensor-export", help="write the ONNX graphs and sensor.json of a sensor model")
+    sensor_export.add_argument("model", type=Path, help="model.pt of sensor-train")
+    sensor_export.add_argument("--data", type=Path, required=True, help="its training data, to fit tables and scores to")
+    sensor_export.add_argument("--out", type=Path, required=True)
+    sensor_export.add_argument("--name", required=True)
+    sensor_export.add_argument("--version", default="0.1.0")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": run_train, "export": run_export, "evaluate": run_evaluate}[given.stage]
-    run(given)
+    run = {
+        "train": run_train,
+        "export": run_export,
+        "evaluate": run_evaluate,
+        "sensor-train": run_sensor_train,
+        "sensor-export": run_sensor_export,
+    }
+    run[given.stage](given)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What an encoder does with a trained model, vectorised over windows: dependent quantisation, bits, decoded samples.
 
-Dependent quantisation (trellis-coded quantisation as in H.266, Schwarz et al. 2019, arXiv:1905.xxxx is not needed to read
-this): two quantisers of one step, the second with its values other than 0 half a step nearer to 0. Which one a latent
+Dependent quantisation (trellis-coded quantisation, Marcellin and Fischer 1990, with the four states of H.266): two
+quantisers of one step, the second with its values other than 0 half a step nearer to 0. Which one a latent
 uses follows from the parities of the symbols before; the encoder finds the cheapest path through the four states
 (Viterbi), in each pass with that pass's means and scales.
 """
@@ -108,17 +108,18 @@ class WindowCoder:
         scaled = torch.round(latents * (16 / step)).clamp(-32768, 32767)
         decoded = torch.zeros_like(scaled)
         quality = quality_feature(torch.full((len(x),), log2_step))
-        memory = model.memory_features(previous)
+        planes = model.start(previous, quality)
         bits = np.zeros(len(x))
         state = np.zeros(len(x), np.int64)
         for channel in model.order:
             for turn, (first, stride) in enumerate(PASSES):
-                mean, index = model.predict(decoded, memory, quality, channel, turn)
+                mean, index = model.predict(planes, channel, turn)
                 mean = torch.round(mean * 16)
                 target = (scaled[:, channel, first::stride] - mean).numpy() / 16
                 values, cost, state = self._pass(target, index.round().long().numpy(), state)
                 bits += cost
                 decoded[:, channel, first::stride] = (mean + torch.tensor(values * 16)).float()
+                planes.put(channel, decoded[:, channel])
         samples = model.synthesise(torch.round(decoded * (step / 16 * 256)) / 256)
         return samples.numpy(), bits, decoded
 

@@ -11,6 +11,8 @@ Everything is an int8 program of the engine; features are integers, made alike b
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -84,6 +86,27 @@ class ContextModel(nn.Module):
         return self.mean(x)[:, 0, 0], self.scale(x)[:, 0, 0]
 
 
+@dataclasses.dataclass
+class Planes:
+    """Features of a batch of windows as far as they are decoded, each (n, C, T), in units of FEATURE_STEP."""
+
+    signed: torch.Tensor
+    plain: torch.Tensor
+    wide: torch.Tensor
+    narrow: torch.Tensor
+    memory: list[torch.Tensor]
+    quality: torch.Tensor
+
+    @torch.no_grad()
+    def put(self, channel: int, levels: torch.Tensor) -> None:
+        """Takes a channel's latents in sixteenths, (n, T), 0 where not decoded yet."""
+        magnitude = levels.abs()
+        self.plain[:, channel] = magnitude_feature(magnitude)
+        self.signed[:, channel] = self.plain[:, channel] * levels.sign()
+        self.wide[:, channel] = magnitude_feature(boxes(magnitude[:, None], 16))[:, 0]
+        self.narrow[:, channel] = magnitude_feature(boxes(magnitude[:, None], 4))[:, 0]
+
+
 class SensorModel(nn.Module):
     """Transforms and context models of one domain."""
 
@@ -129,33 +152,31 @@ class SensorModel(nn.Module):
         """Decoded latents to normalised samples."""
         return self._windows(self.synthesis(self.refine(self._rows(latents))))
 
-    def memory_features(self, previous: torch.Tensor) -> list[torch.Tensor]:
-        """Features of the window before; `previous` are its decoded magnitudes in sixteenths."""
-        return [magnitude_feature(m) for m in (previous, boxes(previous, 16), boxes(previous, 4))]
+    def start(self, previous: torch.Tensor, quality: torch.Tensor) -> Planes:
+        """Features before anything is decoded. `previous`: magnitudes of the window before in sixteenths;
+        `quality`: the feature of the quantiser's step, (n,)."""
+        memory = [magnitude_feature(m) for m in (previous, boxes(previous, 16), boxes(previous, 4))]
+        zeros = torch.zeros_like(previous)
+        return Planes(zeros.clone(), zeros.clone(), zeros.clone(), zeros.clone(), memory, quality)
 
-    def predict(
-        self, decoded: torch.Tensor, memory: list[torch.Tensor], quality: torch.Tensor, channel: int, turn: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and scale index of the latents of one pass, (n, k); `decoded` in sixteenths, 0 where not decoded yet;
-        `quality` the feature of the quantiser's step, (n,)."""
-        n, channels, window = decoded.shape
+    def predict(self, planes: Planes, channel: int, turn: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and scale index of the latents of one pass, (n, k)."""
+        n, channels, _ = planes.signed.shape
         first, stride = PASSES[turn]
         with torch.no_grad():
-            near = F.pad(decoded, (NEAR, NEAR)).unfold(2, 2 * NEAR + 1, 1)[:, :, first::stride]
-            count = near.shape[2]
-            near = near.permute(0, 1, 3, 2).reshape(n, -1, count)
-            own = F.pad(decoded[:, channel], (OWN, OWN)).unfold(1, 2 * OWN + 1, 1)[:, first::stride].transpose(1, 2)
-            near = torch.cat([near, own], 1)
-            magnitude = magnitude_feature(near.abs())
-            levels = decoded.abs()
-            wide = [magnitude_feature(boxes(levels, size))[:, :, first::stride] for size in (16, 4)]
-            parts = [magnitude * near.sign(), magnitude, *wide, *[m[:, :, first::stride] for m in memory]]
+            parts = []
+            for plane in (planes.signed, planes.plain):
+                near = F.pad(plane, (NEAR, NEAR)).unfold(2, 2 * NEAR + 1, 1)[:, :, first::stride]
+                count = near.shape[2]
+                own = F.pad(plane[:, channel], (OWN, OWN)).unfold(1, 2 * OWN + 1, 1)[:, first::stride]
+                parts += [near.permute(0, 1, 3, 2).reshape(n, -1, count), own.transpose(1, 2)]
+            parts += [p[:, :, first::stride] for p in (planes.wide, planes.narrow, *planes.memory)]
             fixed = torch.cat(parts, 1) * FEATURE_STEP
         place = self.place[channel, first::stride].T.expand(n, -1, -1)
         if self.context[channel].hidden.quantise_weights:
             place = place + ((place / FEATURE_STEP).round().clamp(-128, 127) * FEATURE_STEP - place).detach()
         extra = torch.zeros(n, feature_count(channels) - fixed.shape[1] - PLACES, count)
-        extra[:, 0] = quality[:, None] * FEATURE_STEP
+        extra[:, 0] = planes.quality[:, None] * FEATURE_STEP
         extra[:, 1 + turn] = 1
         features = torch.cat([fixed, place, extra], 1)
         return self.context[channel](features[:, :, None])

@@ -35,26 +35,20 @@ def code(model: SensorModel, latents: torch.Tensor, previous: torch.Tensor, log2
     """Plain quantisation of latents as training sees it: bits (n,), decoded latents in steps (n, C, T)."""
     step = torch.exp2(log2_step).view(-1, 1, 1)
     scaled = latents / step
-    decoded = torch.zeros_like(scaled)
-    out = torch.zeros_like(scaled)
+    decoded = torch.zeros_like(scaled).detach()
     bits = 0.0
-    quality = quality_feature(log2_step)
-    memory = model.memory_features(previous)
+    planes = model.start(previous, quality_feature(log2_step))
     for channel in model.order:
         for turn, (first, stride) in enumerate(PASSES):
-            mean, index = model.predict(decoded, memory, quality, channel, turn)
+            mean, index = model.predict(planes, channel, turn)
             residual = scaled[:, channel, first::stride] - mean
             symbol = (residual.sign() * torch.floor(residual.abs() + dead_zone)).detach()
             bits = bits + laplace_bits(residual, symbol, scale_of_index(index)).sum(1)
-            value = mean + symbol + (residual - residual.detach()) * 0
-            out = out.index_put(
-                (torch.arange(len(out))[:, None], torch.tensor(channel), torch.arange(first, model.window, stride)[None]),
-                # Straight through: what the decoder adds back follows the latent, not the mean.
-                value.detach() + (scaled[:, channel, first::stride] - scaled[:, channel, first::stride].detach()),
-            )
-            decoded = decoded.clone()
-            decoded[:, channel, first::stride] = torch.round(16 * value.detach())
-    return bits, out * step
+            with torch.no_grad():
+                decoded[:, channel, first::stride] = torch.round(16 * (mean + symbol))
+                planes.put(channel, decoded[:, channel])
+    # Straight through: what the decoder adds back follows the latent.
+    return bits, (scaled + (decoded / 16 - scaled).detach()) * step
 
 
 def augment(x: torch.Tensor, before: torch.Tensor, chance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
