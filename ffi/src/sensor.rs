@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::sync::Mutex;
 
-use pinhole::sensor::{
-    DecodedFrame, Promise, SampleType, SensorDecoder, SensorEncoder, SensorOptions, TimeUnit,
-};
+use pinhole::sensor::{DecodedFrame, Promise, SampleType, SensorEncoder, SensorOptions, TimeUnit};
+
+use pinhole_owned::{OwnedSensorDecoder, OwnedSensorEncoder, OwnedSensorModel};
 
 use crate::border::{bytes, call, enter, free, handle, place, shared_by_threads};
 use crate::encoder::PinholeBytes;
@@ -70,7 +70,8 @@ pub struct PinholeSensorOptions {
     pub channels: u32,
     /// A PinholePromise. Default QUALITY.
     pub promise: u32,
-    /// A number for each channel, whose meaning PinholePromise tells; only read during the call. No default.
+    /// A number for each channel, whose meaning PinholePromise tells; only read during the call. With a model and the
+    /// promise QUALITY it may be null: the model's spreads are used. No default.
     pub per_channel: *const f64,
     /// A PinholeSampleType. Default F32.
     pub sample_type: u32,
@@ -87,7 +88,9 @@ pub struct PinholeSensorOptions {
     /// The usual distance of samples in time; other distances cost some bits. Default 0.
     pub interval: u64,
     /// Whether each window gets a score. Default 1.
-    pub scores: u64,
+    pub scores: u32,
+    /// With a model: the share of normal windows that may seem odd, 0 to 1. Default 0.01.
+    pub false_alarm_rate: f32,
 }
 
 // SAFETY: numbers and a raw pointer, the first of them the size.
@@ -108,6 +111,7 @@ unsafe impl Growing for PinholeSensorOptions {
             time_unit: PinholeTimeUnit::None as u32,
             interval: 0,
             scores: 1,
+            false_alarm_rate: 0.01,
         }
     }
 }
@@ -159,12 +163,16 @@ unsafe impl Growing for PinholeSensorFrameInfo {
     }
 }
 
+/// A model of one kind of sensor. It never changes: any number of threads may use it.
+pub struct PinholeSensorModel(OwnedSensorModel);
+const _: () = shared_by_threads::<PinholeSensorModel>();
+
 /// Encodes the samples of one stream as they come. One call at a time: a second thread gets BUSY.
-pub struct PinholeSensorEncoder(Mutex<SensorEncoder<'static>>);
+pub struct PinholeSensorEncoder(Mutex<OwnedSensorEncoder>);
 const _: () = shared_by_threads::<PinholeSensorEncoder>();
 
 /// Decodes one stream, whose bytes may come in pieces. One call at a time: a second thread gets BUSY.
-pub struct PinholeSensorDecoder(Mutex<SensorDecoder<'static>>);
+pub struct PinholeSensorDecoder(Mutex<OwnedSensorDecoder>);
 const _: () = shared_by_threads::<PinholeSensorDecoder>();
 
 /// A decoded frame. It never changes: any number of threads may read it.
@@ -192,11 +200,43 @@ pub unsafe extern "C" fn pinhole_sensor_options_init(
     unsafe { call(error, work) }
 }
 
-/// Starts a stream. Free the encoder with pinhole_sensor_encoder_free.
+/// Loads a model (the bytes of a .pinm file), which is copied. Free it with pinhole_sensor_model_free; encoders and
+/// decoders keep their own share.
+///
+/// Fails with BAD_MODEL. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinhole_sensor_model_load(
+    data: *const u8,
+    len: usize,
+    model: *mut *mut PinholeSensorModel,
+    error: *mut PinholeError,
+) -> PinholeStatus {
+    let work = || {
+        // SAFETY: the caller says that it may be written.
+        let out = unsafe { place(model, "model") }?;
+        // SAFETY: the caller says that the bytes are readable.
+        let loaded = OwnedSensorModel::from_bytes(unsafe { bytes(data, len, "data") }?)?;
+        *out = Box::into_raw(Box::new(PinholeSensorModel(loaded)));
+        Ok(())
+    };
+    // SAFETY: the caller's promise about `error`.
+    unsafe { call(error, work) }
+}
+
+/// Frees a model; null is allowed. No other call may be using it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinhole_sensor_model_free(model: *mut PinholeSensorModel) {
+    // SAFETY: the caller says that it is a model that nobody uses.
+    unsafe { free(model) }
+}
+
+/// Starts a stream. `model` may be null. With it, `channels` and `window` must be the model's; streams of a quality may
+/// then need it to be decoded, and scores are relative to its reference. Free the encoder with pinhole_sensor_encoder_free.
 ///
 /// Fails with INVALID_ARGUMENT for options out of range. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinhole_sensor_encoder_new(
+    model: *const PinholeSensorModel,
     options: *const PinholeSensorOptions,
     encoder: *mut *mut PinholeSensorEncoder,
     error: *mut PinholeError,
@@ -210,10 +250,27 @@ pub unsafe extern "C" fn pinhole_sensor_encoder_new(
         if channels > pinhole::sensor::MAX_CHANNELS {
             return Err(Failure::invalid(format!("{channels} channels: 256 at most")));
         }
+        // SAFETY: the caller says that it is null or a model.
+        let model = unsafe { model.as_ref() };
+        let spreads_of_model = model.is_some()
+            && given.per_channel.is_null()
+            && given.promise == PinholePromise::Quality as u32;
+        let numbered = if spreads_of_model { 0 } else { channels };
         // SAFETY: the caller says that there is a number for each channel.
         let per_channel =
-            unsafe { numbers::<f64>(given.per_channel.cast(), channels, "per_channel") }?;
-        let encoder = SensorEncoder::new(channels, &sensor_options(&given, per_channel)?)?;
+            unsafe { numbers::<f64>(given.per_channel.cast(), numbered, "per_channel") }?;
+        let options = sensor_options(&given, per_channel)?;
+        let encoder = match model {
+            Some(PinholeSensorModel(model)) if model.model().channels() != channels => {
+                let wanted = model.model().channels();
+                let message = format!("{channels} channels for a model of {wanted}");
+                return Err(Failure::invalid(message));
+            }
+            Some(PinholeSensorModel(model)) => {
+                OwnedSensorEncoder::with_model(model, &options, given.false_alarm_rate)?
+            }
+            None => OwnedSensorEncoder::new(channels, &options)?,
+        };
         *out = Box::into_raw(Box::new(PinholeSensorEncoder(Mutex::new(encoder))));
         Ok(())
     };
@@ -370,7 +427,7 @@ unsafe fn give_out(
         // SAFETY: the caller says that it is an encoder.
         let mut encoder = enter(&unsafe { handle(encoder, "encoder") }?.0)?;
         let mut out = Vec::new();
-        work(&mut encoder, &mut out)?;
+        encoder.with(|encoder| work(encoder, &mut out))?;
         *place = Box::into_raw(Box::new(PinholeBytes::new(out)));
         Ok(())
     };
@@ -385,10 +442,11 @@ pub unsafe extern "C" fn pinhole_sensor_encoder_free(encoder: *mut PinholeSensor
     unsafe { free(encoder) }
 }
 
-/// Makes a decoder for one stream. If `conceal` is not 0, damage is passed over: decoding goes on with the next
+/// Makes a decoder for one stream. `model` is the one that the stream needs, or null. If `conceal` is not 0, damage is passed over: decoding goes on with the next
 /// undamaged key frame. Free it with pinhole_sensor_decoder_free. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinhole_sensor_decoder_new(
+    model: *const PinholeSensorModel,
     conceal: u32,
     decoder: *mut *mut PinholeSensorDecoder,
     error: *mut PinholeError,
@@ -396,8 +454,10 @@ pub unsafe extern "C" fn pinhole_sensor_decoder_new(
     let work = || {
         // SAFETY: the caller says that it may be written.
         let out = unsafe { place(decoder, "decoder") }?;
-        let mut decoder = SensorDecoder::new();
-        decoder.set_conceal(conceal != 0);
+        // SAFETY: the caller says that it is null or a model.
+        let model = unsafe { model.as_ref() };
+        let mut decoder = OwnedSensorDecoder::new(model.map(|model| &model.0));
+        decoder.with(|decoder| decoder.set_conceal(conceal != 0));
         *out = Box::into_raw(Box::new(PinholeSensorDecoder(Mutex::new(decoder))));
         Ok(())
     };
@@ -419,7 +479,8 @@ pub unsafe extern "C" fn pinhole_sensor_decoder_push(
         // SAFETY: the caller says that it is a decoder.
         let mut decoder = enter(&unsafe { handle(decoder, "decoder") }?.0)?;
         // SAFETY: the caller says that the bytes are readable.
-        decoder.push(unsafe { bytes(data, len, "data") }?);
+        let data = unsafe { bytes(data, len, "data") }?;
+        decoder.with(|decoder| decoder.push(data));
         Ok(())
     };
     // SAFETY: the caller's promise about `error`.
@@ -429,7 +490,7 @@ pub unsafe extern "C" fn pinhole_sensor_decoder_push(
 /// Decodes the next frame. `frame` is set to null if more bytes are needed, or after the last frame. Free it with
 /// pinhole_sensor_frame_free.
 ///
-/// Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with BROKEN after that, with BUSY. Any thread; one call at a time
+/// Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with WRONG_MODEL if it needs another one, with BROKEN after that, with BUSY. Any thread; one call at a time
 /// for one decoder.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinhole_sensor_decoder_next(
@@ -442,12 +503,15 @@ pub unsafe extern "C" fn pinhole_sensor_decoder_next(
         let out = unsafe { place(frame, "frame") }?;
         // SAFETY: the caller says that it is a decoder.
         let mut decoder = enter(&unsafe { handle(decoder, "decoder") }?.0)?;
-        if let Some(frame) = decoder.next_frame()? {
-            let header = decoder.header();
-            let channels = header.map_or(0, |h| h.channels.len());
-            let threshold = header.map_or(0, |h| h.threshold);
-            *out = Box::into_raw(Box::new(PinholeSensorFrame { frame, channels, threshold }));
-        }
+        *out = decoder.with(|decoder| match decoder.next_frame()? {
+            None => Ok::<_, Failure>(std::ptr::null_mut()),
+            Some(frame) => {
+                let header = decoder.header();
+                let channels = header.map_or(0, |h| h.channels.len());
+                let threshold = header.map_or(0, |h| h.threshold);
+                Ok(Box::into_raw(Box::new(PinholeSensorFrame { frame, channels, threshold })))
+            }
+        })?;
         Ok(())
     };
     // SAFETY: the caller's promise about `error`.
@@ -464,7 +528,8 @@ pub unsafe extern "C" fn pinhole_sensor_decoder_finish(
 ) -> PinholeStatus {
     let work = || {
         // SAFETY: the caller says that it is a decoder.
-        Ok(enter(&unsafe { handle(decoder, "decoder") }?.0)?.finish()?)
+        let mut decoder = enter(&unsafe { handle(decoder, "decoder") }?.0)?;
+        Ok(decoder.with(|decoder| decoder.finish())?)
     };
     // SAFETY: the caller's promise about `error`.
     unsafe { call(error, work) }

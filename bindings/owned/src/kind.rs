@@ -85,7 +85,7 @@ impl From<&SensorError> for Kind {
             | SensorError::MissingFrame { .. }
             | SensorError::Entropy(_) => Kind::Damaged,
             SensorError::NoModel(_) | SensorError::WrongModel { .. } => Kind::WrongModel,
-            SensorError::Model(_) => Kind::BadModel,
+            SensorError::Model(_) | SensorError::Network(_) => Kind::BadModel,
             SensorError::Unfinished => Kind::Truncated,
             SensorError::Broken => Kind::Broken,
             // Channels, samples, times and settings that the caller gave.

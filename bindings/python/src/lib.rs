@@ -28,7 +28,7 @@ mod _native {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
-    use crate::sensor::{SensorDecoder, SensorEncoder, sensor_scores};
+    use crate::sensor::{SensorDecoder, SensorEncoder, SensorModel, sensor_scores};
     #[pymodule_export]
     use crate::stream::StreamEncoder;
 

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use pinhole::format::FormatError;
 use pinhole::sensor::{
-    Promise, RawFrame, Sample, SampleType, SensorDecoder as Decoder, SensorEncoder as Encoder,
-    SensorError, SensorHeader, SensorOptions, TimeUnit,
+    Promise, RawFrame, Sample, SampleType, SensorError, SensorHeader, SensorOptions, TimeUnit,
 };
+use pinhole_owned::{OwnedSensorDecoder, OwnedSensorEncoder, OwnedSensorModel};
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -101,16 +101,61 @@ impl Options {
     }
 }
 
+/// A model of one kind of sensor.
+#[pyclass(module = "pinhole._native", frozen)]
+pub(crate) struct SensorModel(OwnedSensorModel);
+
+#[pymethods]
+impl SensorModel {
+    #[new]
+    fn new(data: PyBuffer<u8>) -> PyResult<Self> {
+        OwnedSensorModel::from_bytes(bytes(&data)?).map(SensorModel).map_err(error::model)
+    }
+
+    /// Channels of its streams.
+    #[getter]
+    fn channels(&self) -> usize {
+        self.0.model().channels()
+    }
+
+    /// Samples of its windows.
+    #[getter]
+    fn window(&self) -> usize {
+        self.0.model().window()
+    }
+
+    /// Name, version, lineage and metrics, as JSON.
+    #[getter]
+    fn manifest(&self) -> &str {
+        self.0.model().manifest()
+    }
+}
+
 /// Encodes one stream.
 #[pyclass(module = "pinhole._native", frozen)]
-pub(crate) struct SensorEncoder(Mutex<Encoder<'static>>);
+pub(crate) struct SensorEncoder(Mutex<OwnedSensorEncoder>);
 
 #[pymethods]
 impl SensorEncoder {
     #[new]
-    fn new(channels: usize, options: Options) -> PyResult<Self> {
-        let encoder = Encoder::new(channels, &options.get()?).map_err(encode_error)?;
-        Ok(SensorEncoder(Mutex::new(encoder)))
+    fn new(
+        channels: usize,
+        options: Options,
+        model: Option<&SensorModel>,
+        false_alarm_rate: f32,
+    ) -> PyResult<Self> {
+        let options = options.get()?;
+        let encoder = match model {
+            Some(SensorModel(model)) if model.model().channels() != channels => {
+                let model = model.model().channels();
+                Err(SensorError::ModelChannels { model, stream: channels })
+            }
+            Some(SensorModel(model)) => {
+                OwnedSensorEncoder::with_model(model, &options, false_alarm_rate)
+            }
+            None => OwnedSensorEncoder::new(channels, &options),
+        };
+        Ok(SensorEncoder(Mutex::new(encoder.map_err(encode_error)?)))
     }
 
     /// Takes samples, `[time][channel]` in one run; what of the stream is ready.
@@ -124,7 +169,7 @@ impl SensorEncoder {
             Some(times) => times.to_vec(py)?,
             None => Vec::new(),
         };
-        let kind = error::lock(&self.0)?.header().sample_type;
+        let kind = error::lock(&self.0)?.with(|encoder| encoder.header().sample_type);
         let ready = match kind {
             SampleType::F64 => self.push_as::<f64>(py, &times, samples),
             SampleType::I8 => self.push_as::<i8>(py, &times, samples),
@@ -140,14 +185,18 @@ impl SensorEncoder {
     /// Ends window and frame early.
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut out = Vec::new();
-        py.detach(|| error::lock(&self.0)?.flush(&mut out).map_err(encode_error))?;
+        py.detach(|| {
+            error::lock(&self.0)?.with(|encoder| encoder.flush(&mut out)).map_err(encode_error)
+        })?;
         Ok(PyBytes::new(py, &out))
     }
 
     /// Ends the stream.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut out = Vec::new();
-        py.detach(|| error::lock(&self.0)?.finish(&mut out).map_err(encode_error))?;
+        py.detach(|| {
+            error::lock(&self.0)?.with(|encoder| encoder.finish(&mut out)).map_err(encode_error)
+        })?;
         Ok(PyBytes::new(py, &out))
     }
 }
@@ -164,7 +213,9 @@ impl SensorEncoder {
         let samples = buffer.to_vec(py)?;
         py.detach(|| {
             let mut out = Vec::new();
-            error::lock(&self.0)?.push(times, &samples, &mut out).map_err(encode_error)?;
+            error::lock(&self.0)?
+                .with(|encoder| encoder.push(times, &samples, &mut out))
+                .map_err(encode_error)?;
             Ok(out)
         })
     }
@@ -176,26 +227,29 @@ type Frame<'py> =
 
 /// Decodes one stream.
 #[pyclass(module = "pinhole._native", frozen)]
-pub(crate) struct SensorDecoder(Mutex<Decoder<'static>>);
+pub(crate) struct SensorDecoder(Mutex<OwnedSensorDecoder>);
 
 #[pymethods]
 impl SensorDecoder {
     #[new]
-    fn new(conceal: bool) -> Self {
-        let mut decoder = Decoder::new();
-        decoder.set_conceal(conceal);
+    fn new(conceal: bool, model: Option<&SensorModel>) -> Self {
+        let mut decoder = OwnedSensorDecoder::new(model.map(|model| &model.0));
+        decoder.with(|decoder| decoder.set_conceal(conceal));
         SensorDecoder(Mutex::new(decoder))
     }
 
     /// Appends bytes of the stream.
     fn push(&self, data: PyBuffer<u8>) -> PyResult<()> {
-        error::lock(&self.0)?.push(bytes(&data)?);
+        let data = bytes(&data)?;
+        error::lock(&self.0)?.with(|decoder| decoder.push(data));
         Ok(())
     }
 
     /// The next frame, if all of it is there.
     fn next_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Frame<'py>>> {
-        let frame = py.detach(|| error::lock(&self.0)?.next_frame().map_err(decode_error))?;
+        let frame = py.detach(|| {
+            error::lock(&self.0)?.with(|decoder| decoder.next_frame()).map_err(decode_error)
+        })?;
         Ok(frame.map(|frame| {
             let values: Vec<u8> = frame.values.iter().flat_map(|x| x.to_ne_bytes()).collect();
             let times: Vec<u8> = frame.times.iter().flat_map(|t| t.to_ne_bytes()).collect();
@@ -212,13 +266,13 @@ impl SensorDecoder {
 
     /// Checks that the last frame has come.
     fn finish(&self) -> PyResult<()> {
-        error::lock(&self.0)?.finish().map_err(decode_error)
+        error::lock(&self.0)?.with(|decoder| decoder.finish()).map_err(decode_error)
     }
 
     /// What the header says, once it is there.
     fn header(&self) -> PyResult<Option<Header>> {
-        let mut decoder = error::lock(&self.0)?;
-        Ok(decoder.read_header().map_err(decode_error)?.map(Header::of))
+        error::lock(&self.0)?
+            .with(|decoder| Ok(decoder.read_header().map_err(decode_error)?.map(Header::of)))
     }
 }
 

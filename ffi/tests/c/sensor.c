@@ -43,7 +43,7 @@ static void round_trip(void) {
   options.time_unit = PINHOLE_TIME_UNIT_UNIX_NANOSECONDS;
   options.interval = 20000000;
   PinholeSensorEncoder *encoder;
-  OK(pinhole_sensor_encoder_new(&options, &encoder, &error));
+  OK(pinhole_sensor_encoder_new(NULL, &options, &encoder, &error));
   uint8_t *stream = NULL;
   size_t len = 0;
   PinholeBytes *bytes;
@@ -61,7 +61,7 @@ static void round_trip(void) {
   pinhole_sensor_encoder_free(encoder);
 
   PinholeSensorDecoder *decoder;
-  OK(pinhole_sensor_decoder_new(0, &decoder, &error));
+  OK(pinhole_sensor_decoder_new(NULL, 0, &decoder, &error));
   size_t at = 0, last = 0;
   for (size_t from = 0; from < len; from += 100) {
     size_t piece = len - from < 100 ? len - from : 100;
@@ -96,7 +96,7 @@ static void round_trip(void) {
   /* A damaged byte is an error, and then the decoder is broken; or it is passed over. */
   stream[len / 2] ^= 0x20;
   for (uint32_t conceal = 0; conceal < 2; conceal++) {
-    OK(pinhole_sensor_decoder_new(conceal, &decoder, &error));
+    OK(pinhole_sensor_decoder_new(NULL, conceal, &decoder, &error));
     OK(pinhole_sensor_decoder_push(decoder, stream, len, &error));
     PinholeSensorFrame *frame;
     PinholeStatus status;
@@ -126,7 +126,7 @@ static void types(void) {
     options.per_channel = &levels;
     options.sample_type = type;
     PinholeSensorEncoder *encoder;
-    OK(pinhole_sensor_encoder_new(&options, &encoder, &error));
+    OK(pinhole_sensor_encoder_new(NULL, &options, &encoder, &error));
     uint8_t *stream = NULL;
     size_t len = 0;
     PinholeBytes *bytes;
@@ -138,7 +138,7 @@ static void types(void) {
     PinholeSensorDecoder *decoder;
     PinholeSensorFrame *frame;
     PinholeSensorFrameInfo info;
-    OK(pinhole_sensor_decoder_new(0, &decoder, &error));
+    OK(pinhole_sensor_decoder_new(NULL, 0, &decoder, &error));
     OK(pinhole_sensor_decoder_push(decoder, stream, len, &error));
     OK(pinhole_sensor_decoder_next(decoder, &frame, &error));
     OK(pinhole_sensor_frame_info(frame, &info, sizeof info, &error));
@@ -170,7 +170,7 @@ static void refusals(void) {
   do {                                                                                             \
     options = good;                                                                                \
     change;                                                                                        \
-    FAILS(PINHOLE_STATUS_INVALID_ARGUMENT, pinhole_sensor_encoder_new(&options, &encoder, &error)); \
+    FAILS(PINHOLE_STATUS_INVALID_ARGUMENT, pinhole_sensor_encoder_new(NULL, &options, &encoder, &error)); \
     CHECK(!encoder);                                                                               \
   } while (0)
   REFUSED(options.channels = 0);
@@ -186,9 +186,9 @@ static void refusals(void) {
   REFUSED((options.promise = PINHOLE_PROMISE_QUALITY, options.quality = NAN));
   options = good;
   options.per_channel = NULL;
-  FAILS(PINHOLE_STATUS_NULL_ARGUMENT, pinhole_sensor_encoder_new(&options, &encoder, &error));
-  FAILS(PINHOLE_STATUS_NULL_ARGUMENT, pinhole_sensor_encoder_new(&good, NULL, &error));
-  OK(pinhole_sensor_encoder_new(&good, &encoder, &error));
+  FAILS(PINHOLE_STATUS_NULL_ARGUMENT, pinhole_sensor_encoder_new(NULL, &options, &encoder, &error));
+  FAILS(PINHOLE_STATUS_NULL_ARGUMENT, pinhole_sensor_encoder_new(NULL, &good, NULL, &error));
+  OK(pinhole_sensor_encoder_new(NULL, &good, &encoder, &error));
   FAILS(PINHOLE_STATUS_INVALID_ARGUMENT,
         pinhole_sensor_encoder_push(encoder, times, samples, 1, &bytes, &error));
   FAILS(PINHOLE_STATUS_NULL_ARGUMENT,
@@ -202,7 +202,12 @@ static void refusals(void) {
   pinhole_sensor_encoder_free(encoder);
   pinhole_sensor_encoder_free(NULL);
 
-  OK(pinhole_sensor_decoder_new(0, &decoder, &error));
+  OK(pinhole_sensor_decoder_new(NULL, 0, &decoder, &error));
+  PinholeSensorModel *model;
+  FAILS(PINHOLE_STATUS_BAD_MODEL,
+        pinhole_sensor_model_load((const uint8_t *)"no model", 8, &model, &error));
+  CHECK(!model);
+  pinhole_sensor_model_free(NULL);
   OK(pinhole_sensor_decoder_push(decoder, (const uint8_t *)"no stream at all", 16, &error));
   FAILS(PINHOLE_STATUS_NOT_A_STREAM, pinhole_sensor_decoder_next(decoder, &frame, &error));
   pinhole_sensor_decoder_free(decoder);

@@ -8,7 +8,8 @@
 
 One of three promises is chosen: `quality` (0 to 100; the default, at 50), `max_error` (no sample is farther off; a
 number, or one for each channel) or `relative_error` (the same in parts of each channel's range), or `lossless`. NaN is a
-missing sample and stays one. `Encoder` and `Decoder` take and give streams in pieces.
+missing sample and stays one. With a `Model` (the bytes of a `.pinm` file) windows of a stream of a quality may go through its
+network, and scores are relative to its reference. `Encoder` and `Decoder` take and give streams in pieces.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native
+from ._native import SensorModel as Model
 
-__all__ = ["Decoded", "Decoder", "Encoder", "Frame", "Header", "decode", "encode", "scores"]
+__all__ = ["Decoded", "Decoder", "Encoder", "Frame", "Header", "Model", "decode", "encode", "scores"]
 
 Array = npt.NDArray[Any]
 TimeUnit = Literal["ticks", "unix_ns", "ns"]
@@ -97,6 +99,8 @@ class Encoder:
         times: TimeUnit | None = None,
         interval: int = 0,
         scores: bool = True,
+        model: Model | None = None,
+        false_alarm_rate: float = 0.01,
     ) -> None:
         exact = lossless is not False
         if (quality is not None) + (max_error is not None) + exact > 1:
@@ -112,6 +116,8 @@ class Encoder:
             # True: whole numbers have a level each, others are stored as they are.
             levels = 1.0 if self._dtype.kind in "iu" else 0.0
             promise, numbers = "lossless", levels if lossless is True else lossless
+        elif spread is None and model is not None:
+            promise, numbers = "quality", []
         elif spread is None:
             raise ValueError("a quality needs the spread of each channel")
         else:
@@ -136,6 +142,8 @@ class Encoder:
                 "scores": scores,
                 "names": list(names),
             },
+            model,
+            false_alarm_rate,
         )
 
     def push(self, samples: npt.ArrayLike, times: npt.ArrayLike | None = None) -> bytes:
@@ -164,8 +172,8 @@ class Encoder:
 class Decoder:
     """Decodes a stream whose bytes come in pieces. With `conceal` damage is passed over."""
 
-    def __init__(self, *, conceal: bool = False) -> None:
-        self._native = _native.SensorDecoder(conceal)
+    def __init__(self, *, conceal: bool = False, model: Model | None = None) -> None:
+        self._native = _native.SensorDecoder(conceal, model)
         self._header: Header | None = None
 
     @property
@@ -213,10 +221,12 @@ def encode(
     times: npt.ArrayLike | None = None,
     time_unit: TimeUnit = "ticks",
     names: Sequence[str] = (),
-    window: int = 128,
+    window: int | None = None,
     windows_per_frame: int = 32,
     key_interval: int = 64,
     scores: bool = True,
+    model: Model | None = None,
+    false_alarm_rate: float = 0.01,
 ) -> bytes:
     """Encodes an array (times, channels), or (times,), to a whole stream.
 
@@ -240,7 +250,7 @@ def encode(
     if lossless:
         exact = [_levels(column, array.dtype) for column in wide.T]
     spread = None
-    if max_error is None and not lossless:
+    if max_error is None and not lossless and model is None:
         spread = [float(np.nanstd(c)) if not np.isnan(c).all() else 0.0 for c in finite.T]
     stamps = None
     if times is not None:
@@ -257,12 +267,14 @@ def encode(
         lossless=exact,
         dtype=array.dtype,
         names=names,
-        window=window,
+        window=window or (model.window if model is not None else 128),
         windows_per_frame=windows_per_frame,
         key_interval=key_interval,
         times=None if stamps is None else time_unit,
         interval=max(0, int(np.median(steps))),
         scores=scores,
+        model=model,
+        false_alarm_rate=false_alarm_rate,
     )
     return encoder.push(array, stamps) + encoder.finish()
 
@@ -284,9 +296,11 @@ def _levels(column: Array, dtype: np.dtype[Any]) -> float:
     return 0.0
 
 
-def decode(data: bytes | bytearray | memoryview, *, conceal: bool = False) -> Decoded:
+def decode(
+    data: bytes | bytearray | memoryview, *, conceal: bool = False, model: Model | None = None
+) -> Decoded:
     """Decodes a whole stream. With `conceal` lost samples are NaN (0 in streams of whole numbers)."""
-    decoder = Decoder(conceal=conceal)
+    decoder = Decoder(conceal=conceal, model=model)
     values: list[Array] = []
     times: list[Array] = []
     scored: list[Array] = []
