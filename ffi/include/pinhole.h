@@ -11,7 +11,7 @@
  *
  * Ownership. Handles (the types without fields) are made by the library and freed by the function named after their
  * type: pinhole_model_free, pinhole_encoder_free, pinhole_bytes_free, pinhole_stream_free, pinhole_decoder_free,
- * pinhole_decoded_free, pinhole_sensor_encoder_free, pinhole_sensor_decoder_free, pinhole_sensor_frame_free. Memory that the caller gives is only used during the call.
+ * pinhole_decoded_free, pinhole_sensor_model_free, pinhole_sensor_encoder_free, pinhole_sensor_decoder_free, pinhole_sensor_frame_free. Memory that the caller gives is only used during the call.
  *
  * Threads. The library has no state that callers could see: different handles may be used by different threads at
  * once. What holds for one handle is said at its type. A handle must not be freed while a call uses it.
@@ -409,6 +409,11 @@ typedef struct PinholeSensorEncoder PinholeSensorEncoder;
 typedef struct PinholeSensorFrame PinholeSensorFrame;
 
 /**
+ * A model of one kind of sensor. It never changes: any number of threads may use it.
+ */
+typedef struct PinholeSensorModel PinholeSensorModel;
+
+/**
  * A picture being encoded from bands of rows, without ever being whole in memory. One call at a time: a second thread
  * gets BUSY. Several streams work at once.
  */
@@ -669,7 +674,8 @@ typedef struct PinholeSensorOptions {
    */
   uint32_t promise;
   /**
-   * A number for each channel, whose meaning PinholePromise tells; only read during the call. No default.
+   * A number for each channel, whose meaning PinholePromise tells; only read during the call. With a model and the
+   * promise QUALITY it may be null: the model's spreads are used. No default.
    */
   const double *per_channel;
   /**
@@ -703,7 +709,11 @@ typedef struct PinholeSensorOptions {
   /**
    * Whether each window gets a score. Default 1.
    */
-  uint64_t scores;
+  uint32_t scores;
+  /**
+   * With a model: the share of normal windows that may seem odd, 0 to 1. Default 0.01.
+   */
+  float false_alarm_rate;
 } PinholeSensorOptions;
 
 /**
@@ -1089,11 +1099,29 @@ PinholeStatus pinhole_sensor_options_init(struct PinholeSensorOptions *options,
                                           struct PinholeError *error);
 
 /**
- * Starts a stream. Free the encoder with pinhole_sensor_encoder_free.
+ * Loads a model (the bytes of a .pinm file), which is copied. Free it with pinhole_sensor_model_free; encoders and
+ * decoders keep their own share.
+ *
+ * Fails with BAD_MODEL. Any thread.
+ */
+PinholeStatus pinhole_sensor_model_load(const uint8_t *data,
+                                        size_t len,
+                                        struct PinholeSensorModel **model,
+                                        struct PinholeError *error);
+
+/**
+ * Frees a model; null is allowed. No other call may be using it.
+ */
+void pinhole_sensor_model_free(struct PinholeSensorModel *model);
+
+/**
+ * Starts a stream. `model` may be null. With it, `channels` and `window` must be the model's; streams of a quality may
+ * then need it to be decoded, and scores are relative to its reference. Free the encoder with pinhole_sensor_encoder_free.
  *
  * Fails with INVALID_ARGUMENT for options out of range. Any thread.
  */
-PinholeStatus pinhole_sensor_encoder_new(const struct PinholeSensorOptions *options,
+PinholeStatus pinhole_sensor_encoder_new(const struct PinholeSensorModel *model,
+                                         const struct PinholeSensorOptions *options,
                                          struct PinholeSensorEncoder **encoder,
                                          struct PinholeError *error);
 
@@ -1137,10 +1165,11 @@ PinholeStatus pinhole_sensor_encoder_finish(struct PinholeSensorEncoder *encoder
 void pinhole_sensor_encoder_free(struct PinholeSensorEncoder *encoder);
 
 /**
- * Makes a decoder for one stream. If `conceal` is not 0, damage is passed over: decoding goes on with the next
+ * Makes a decoder for one stream. `model` is the one that the stream needs, or null. If `conceal` is not 0, damage is passed over: decoding goes on with the next
  * undamaged key frame. Free it with pinhole_sensor_decoder_free. Any thread.
  */
-PinholeStatus pinhole_sensor_decoder_new(uint32_t conceal,
+PinholeStatus pinhole_sensor_decoder_new(const struct PinholeSensorModel *model,
+                                         uint32_t conceal,
                                          struct PinholeSensorDecoder **decoder,
                                          struct PinholeError *error);
 
@@ -1158,7 +1187,7 @@ PinholeStatus pinhole_sensor_decoder_push(struct PinholeSensorDecoder *decoder,
  * Decodes the next frame. `frame` is set to null if more bytes are needed, or after the last frame. Free it with
  * pinhole_sensor_frame_free.
  *
- * Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with BROKEN after that, with BUSY. Any thread; one call at a time
+ * Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with WRONG_MODEL if it needs another one, with BROKEN after that, with BUSY. Any thread; one call at a time
  * for one decoder.
  */
 PinholeStatus pinhole_sensor_decoder_next(struct PinholeSensorDecoder *decoder,
