@@ -425,17 +425,14 @@ pub(crate) fn parse_sections(bytes: &[u8]) -> Result<Vec<(Tag, &[u8])>, BundleEr
 ///
 /// It tells honest models apart; authenticity is the signature's business.
 fn latent_space(sections: &[(Tag, &[u8])]) -> [u8; 8] {
-    let shared = Tag::LATENT_SPACE.into_iter().map(|wanted| {
-        (wanted, sections.iter().find(|s| s.0 == wanted).map_or(&[][..], |s| s.1))
-    });
+    let shared = Tag::LATENT_SPACE
+        .into_iter()
+        .map(|wanted| (wanted, sections.iter().find(|s| s.0 == wanted).map_or(&[][..], |s| s.1)));
     fingerprint(shared)
 }
 
 /// The same over the sections that `shared` names, in file order.
-pub(crate) fn section_hash(
-    sections: &[(Tag, &[u8])],
-    shared: impl Fn(Tag) -> bool,
-) -> [u8; 8] {
+pub(crate) fn section_hash(sections: &[(Tag, &[u8])], shared: impl Fn(Tag) -> bool) -> [u8; 8] {
     fingerprint(sections.iter().copied().filter(|s| shared(s.0)))
 }
 

@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod sensor;
+pub(crate) use sensor::{
+    Bound, SensorArgs, SensorCommand, SensorDecodeArgs, SensorEncodeArgs, SensorScoreArgs,
+    TableArgs, TableFormat,
+};
+
 /// Learned picture codec: small files, exact integer decoding.
 #[derive(Debug, Parser)]
 #[command(name = "pinhole", version, propagate_version = true)]
@@ -28,6 +34,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Draw original, JPEG and Pinhole side by side at the same number of bytes
     Figure(FigureArgs),
+    /// Compress, decode and score time series of sensors
+    Sensor(SensorArgs),
 }
 
 const OUTPUT_RULES: &str = "\

@@ -12,6 +12,7 @@ mod output;
 mod picture;
 mod progress;
 mod report;
+mod sensor;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Model(args) => commands::model::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Figure(args) => commands::figure::run(&args),
+        Command::Sensor(args) => commands::sensor::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

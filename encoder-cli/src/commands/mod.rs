@@ -7,6 +7,7 @@ pub(crate) mod encode;
 pub(crate) mod figure;
 pub(crate) mod info;
 pub(crate) mod model;
+pub(crate) mod sensor;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::features::{MARGIN, PASSES, Levels, Sources, count};
+use super::features::{Levels, MARGIN, PASSES, Sources, count};
 use super::model::SensorModel;
 use super::trellis::{self, LIMIT, Trellis};
 use crate::engine::requant::round_ties_even;
@@ -140,7 +140,13 @@ impl<'a> Network<'a> {
                 *out = narrow((window[t * settings.channels + c] - centre) * scale);
             }
         }
-        transform(&mut self.executor, &self.model.analysis, settings.shape(), &self.row, &mut self.latents)?;
+        transform(
+            &mut self.executor,
+            &self.model.analysis,
+            settings.shape(),
+            &self.row,
+            &mut self.latents,
+        )?;
         let gain = 1.0 / (UNITS / 16.0 * self.step(quality));
         for latent in &mut self.latents {
             *latent = narrow(f32::from(*latent) * gain);
@@ -233,10 +239,8 @@ impl<'a> Network<'a> {
                 };
                 let n = sources.write(channels, window, channel, pass, &mut self.features);
                 let width = count(channels);
-                let outputs = &mut [
-                    RowMut::I16(&mut self.means[..n]),
-                    RowMut::U8(&mut self.scales[..n]),
-                ];
+                let outputs =
+                    &mut [RowMut::I16(&mut self.means[..n]), RowMut::U8(&mut self.scales[..n])];
                 let inputs = [RowRef::U8(&self.features[..n * width])];
                 self.executor.points(&model.contexts[channel], n, &inputs, outputs)?;
                 symbols(self, channel, turn, state, n)?;
@@ -268,7 +272,13 @@ impl<'a> Network<'a> {
                 *out = narrow(f32::from(v) * gain);
             }
         }
-        transform(&mut self.executor, &self.model.synthesis, settings.shape(), &self.latents, &mut self.row)?;
+        transform(
+            &mut self.executor,
+            &self.model.synthesis,
+            settings.shape(),
+            &self.latents,
+            &mut self.row,
+        )?;
         for (c, row) in self.row.chunks_exact(window).enumerate() {
             let (centre, unit) = (settings.centre[c], settings.spread[c] / UNITS);
             for (t, &v) in row.iter().enumerate() {

@@ -9,7 +9,7 @@ mod features;
 mod model;
 mod reference;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trellis;
 
 pub use code::{Memory, Network, NetworkError, Symbol};

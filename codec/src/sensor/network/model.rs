@@ -63,10 +63,8 @@ const MAX_CHANNELS: usize = 48;
 
 impl SensorSettings {
     fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        let words: Vec<u32> = bytes
-            .chunks_exact(4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
+        let words: Vec<u32> =
+            bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let bad = |name, value: u32| BundleError::BadSetting { name, value: value.into() };
         let word = |at: usize, name, low: u32, high: u32| match words.get(at) {
             Some(&v) if (low..=high).contains(&v) => Ok(v as usize),
@@ -162,9 +160,10 @@ impl<'a> SensorModel<'a> {
             let fits = program.inputs() == 1
                 && program.outputs().len() == 1
                 && program.unit() == 1
-                && [program.input_info(0), program.output_info(0)].into_iter().flatten().all(|i| {
-                    (i.dtype, i.channels, i.shift) == (DType::I16, width, 0)
-                });
+                && [program.input_info(0), program.output_info(0)]
+                    .into_iter()
+                    .flatten()
+                    .all(|i| (i.dtype, i.channels, i.shift) == (DType::I16, width, 0));
             if fits { Ok(program) } else { Err(BundleError::Shape(tag)) }
         };
         let inputs = features::count(settings.channels);
@@ -174,7 +173,9 @@ impl<'a> SensorModel<'a> {
             let output = |n: usize| program.output_info(n).map(|i| (i.dtype, i.channels));
             let fits = program.is_pointwise()
                 && program.inputs() == 1
-                && program.input_info(0).is_some_and(|i| (i.dtype, i.channels) == (DType::U8, inputs))
+                && program
+                    .input_info(0)
+                    .is_some_and(|i| (i.dtype, i.channels) == (DType::U8, inputs))
                 && program.outputs().len() == 2
                 && output(0) == Some((DType::I16, 1))
                 && output(1) == Some((DType::U8, 1));
@@ -193,13 +194,18 @@ impl<'a> SensorModel<'a> {
             .map_err(|_| BundleError::ManifestNotText)?;
         debug_assert!(positions > 0);
         Ok(SensorModel {
-            latent_space: section_hash(&sections, |tag| tag.0[0] == b'S' && tag != SensorTag::REFERENCE && tag != SensorTag::ANALYSIS),
+            latent_space: section_hash(&sections, |tag| {
+                tag.0[0] == b'S' && tag != SensorTag::REFERENCE && tag != SensorTag::ANALYSIS
+            }),
             manifest,
             analysis: transform(SensorTag::ANALYSIS)?,
             synthesis: transform(SensorTag::SYNTHESIS)?,
             contexts: (0..settings.channels).map(context).collect::<Result<_, _>>()?,
             tables,
-            places: sized(SensorTag::PLACES, settings.channels * settings.window * features::PLACES)?,
+            places: sized(
+                SensorTag::PLACES,
+                settings.channels * settings.window * features::PLACES,
+            )?,
             magnitudes: sized(SensorTag::MAGNITUDES, LEVELS)?,
             reference: Reference::parse(need(SensorTag::REFERENCE)?)?,
             settings,

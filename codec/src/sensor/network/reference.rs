@@ -39,8 +39,7 @@ impl Reference {
         if bytes.len() != 4 + 8 * COUNT {
             return Err(BundleError::Shape(SensorTag::REFERENCE));
         }
-        let mut words =
-            bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let mut words = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let quality = u16::try_from(words.next().unwrap_or(u32::MAX)).unwrap_or(u16::MAX);
         let mut list = || words.by_ref().take(COUNT).map(f32::from_bits).collect();
         let error = list();
