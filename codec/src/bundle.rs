@@ -182,7 +182,7 @@ impl<'a> Bundle<'a> {
     /// # Errors
     /// Anything that is not a whole, undamaged bundle of a known version whose parts fit each other.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BundleError> {
-        let (sections, latent_space) = sections(bytes)?;
+        let (sections, latent_space) = parse_sections(bytes)?;
         let find = |tag| sections.iter().find(|s| s.0 == tag).map(|s| s.1);
         let need = |tag| find(tag).ok_or(BundleError::Missing(tag));
         let program = |tag| match find(tag) {
@@ -358,7 +358,7 @@ impl<'a> Bundle<'a> {
 type Found<'a> = (Vec<(Tag, &'a [u8])>, [u8; 8]);
 
 /// Reads the directory and checks every section's bounds, alignment and checksum.
-fn sections(bytes: &[u8]) -> Result<Found<'_>, BundleError> {
+pub(crate) fn parse_sections(bytes: &[u8]) -> Result<Found<'_>, BundleError> {
     let truncated = |needed: u64| BundleError::Truncated { needed, available: bytes.len() };
     if !bytes.starts_with(&SIGNATURE) {
         return Err(BundleError::NotABundle);
@@ -406,12 +406,26 @@ fn sections(bytes: &[u8]) -> Result<Found<'_>, BundleError> {
 ///
 /// It tells honest models apart; authenticity is the signature's business.
 fn latent_space(sections: &[(Tag, &[u8], u32)]) -> [u8; 8] {
+    let shared = Tag::LATENT_SPACE.into_iter().map(|wanted| {
+        sections
+            .iter()
+            .find(|s| s.0 == wanted)
+            .map_or((wanted, &[][..], 0), |&(tag, bytes, crc)| (tag, bytes, crc))
+    });
+    fingerprint(shared)
+}
+
+/// The same over the sections that `shared` names, in file order.
+pub(crate) fn section_hash(sections: &[(Tag, &[u8])], shared: impl Fn(Tag) -> bool) -> [u8; 8] {
+    let chosen = sections.iter().filter(|s| shared(s.0));
+    fingerprint(chosen.map(|&(tag, bytes)| (tag, bytes, crc32c(bytes))))
+}
+
+fn fingerprint<'s>(sections: impl Iterator<Item = (Tag, &'s [u8], u32)>) -> [u8; 8] {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for wanted in Tag::LATENT_SPACE {
-        let section = sections.iter().find(|s| s.0 == wanted);
-        let (bytes, crc) = section.map_or((&[][..], 0), |s| (s.1, s.2));
+    for (tag, bytes, crc) in sections {
         let length = (bytes.len() as u32).to_le_bytes();
-        for byte in wanted.0.into_iter().chain(length).chain(crc.to_le_bytes()) {
+        for byte in tag.0.into_iter().chain(length).chain(crc.to_le_bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }

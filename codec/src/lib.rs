@@ -22,7 +22,7 @@
 //! [`Encoder::stream`] takes a picture in bands of rows, [`Decoder::decode_into`] fills a caller's buffer.
 //!
 //! Below the surface: [`format`] is the container, [`entropy`] the rANS coder, [`engine`] runs the networks,
-//! `latent` joins the two, [`bundle`] reads models.
+//! `latent` joins the two, [`bundle`] reads models. [`sensor`] is the codec of time series.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
@@ -35,6 +35,7 @@ pub mod entropy;
 pub mod format;
 mod latent;
 mod parallel;
+pub mod sensor;
 
 pub use api::{
     DecodeError, DecodeOptions, Decoded, DecodedInto, Decoder, EncodeError, EncodeOptions,

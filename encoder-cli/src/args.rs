@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod sensor;
+pub(crate) use sensor::{
+    Bound, SensorArgs, SensorCommand, SensorDecodeArgs, SensorEncodeArgs, SensorScoreArgs,
+    TableArgs, TableFormat,
+};
+
 /// Learned picture codec: small files, exact integer decoding.
 #[derive(Debug, Parser)]
 #[command(name = "pinhole", version, propagate_version = true)]
@@ -31,6 +37,8 @@ pub(crate) enum Command {
     /// Decode and encode over HTTP, with models that may change meanwhile
     #[cfg(feature = "serve")]
     Serve(crate::commands::serve::ServeArgs),
+    /// Compress, decode and score time series of sensors
+    Sensor(SensorArgs),
 }
 
 const OUTPUT_RULES: &str = "\

@@ -13,6 +13,7 @@ mod output;
 mod picture;
 mod progress;
 mod report;
+mod sensor;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Figure(args) => commands::figure::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(&args),
+        Command::Sensor(args) => commands::sensor::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@
  *
  * Ownership. Handles (the types without fields) are made by the library and freed by the function named after their
  * type: pinhole_model_free, pinhole_encoder_free, pinhole_bytes_free, pinhole_stream_free, pinhole_decoder_free,
- * pinhole_decoded_free. Memory that the caller gives is only used during the call.
+ * pinhole_decoded_free, pinhole_sensor_model_free, pinhole_sensor_encoder_free, pinhole_sensor_decoder_free, pinhole_sensor_frame_free. Memory that the caller gives is only used during the call.
  *
  * Threads. The library has no state that callers could see: different handles may be used by different threads at
  * once. What holds for one handle is said at its type. A handle must not be freed while a call uses it.
@@ -310,6 +310,115 @@ typedef uint32_t PinholePieceKind;
 #endif // __cplusplus
 
 /**
+ * What decoded samples are to be.
+ */
+enum PinholePromise
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Close, by `quality`; `per_channel` is each channel's usual standard deviation.
+   */
+  PINHOLE_PROMISE_QUALITY = 0,
+  /**
+   * No sample is farther off than its channel's bound: `per_channel`, in units of the samples. With a bound of 0
+   * samples are stored as they are.
+   */
+  PINHOLE_PROMISE_MAX_ERROR = 1,
+  /**
+   * Every sample comes back as it was; `per_channel` is how many levels a unit has: 1 for whole numbers, 100 for
+   * numbers with two decimals, 0 for others, which are stored as they are.
+   */
+  PINHOLE_PROMISE_LOSSLESS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholePromise PinholePromise;
+#else
+typedef uint32_t PinholePromise;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * The type of a stream's samples, in the processor's byte order.
+ */
+enum PinholeSampleType
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * float
+   */
+  PINHOLE_SAMPLE_TYPE_F32 = 0,
+  /**
+   * double
+   */
+  PINHOLE_SAMPLE_TYPE_F64 = 1,
+  /**
+   * int8_t
+   */
+  PINHOLE_SAMPLE_TYPE_I8 = 2,
+  /**
+   * uint8_t
+   */
+  PINHOLE_SAMPLE_TYPE_U8 = 3,
+  /**
+   * int16_t
+   */
+  PINHOLE_SAMPLE_TYPE_I16 = 4,
+  /**
+   * uint16_t
+   */
+  PINHOLE_SAMPLE_TYPE_U16 = 5,
+  /**
+   * int32_t
+   */
+  PINHOLE_SAMPLE_TYPE_I32 = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholeSampleType PinholeSampleType;
+#else
+typedef uint32_t PinholeSampleType;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What the times of a stream count.
+ */
+enum PinholeTimeUnit
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * There are no times.
+   */
+  PINHOLE_TIME_UNIT_NONE = 0,
+  /**
+   * Units of the source's own.
+   */
+  PINHOLE_TIME_UNIT_TICKS = 1,
+  /**
+   * Nanoseconds since 1970-01-01 UTC.
+   */
+  PINHOLE_TIME_UNIT_UNIX_NANOSECONDS = 2,
+  /**
+   * Nanoseconds from an unspecified start.
+   */
+  PINHOLE_TIME_UNIT_NANOSECONDS = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholeTimeUnit PinholeTimeUnit;
+#else
+typedef uint32_t PinholeTimeUnit;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Bytes that the library allocated. They never change: any number of threads may read them.
  */
 typedef struct PinholeBytes PinholeBytes;
@@ -337,6 +446,26 @@ typedef struct PinholeEncoder PinholeEncoder;
  * they need of it: it may be freed before them.
  */
 typedef struct PinholeModel PinholeModel;
+
+/**
+ * Decodes one stream, whose bytes may come in pieces. One call at a time: a second thread gets BUSY.
+ */
+typedef struct PinholeSensorDecoder PinholeSensorDecoder;
+
+/**
+ * Encodes the samples of one stream as they come. One call at a time: a second thread gets BUSY.
+ */
+typedef struct PinholeSensorEncoder PinholeSensorEncoder;
+
+/**
+ * A decoded frame. It never changes: any number of threads may read it.
+ */
+typedef struct PinholeSensorFrame PinholeSensorFrame;
+
+/**
+ * A model of one kind of sensor. It never changes: any number of threads may use it.
+ */
+typedef struct PinholeSensorModel PinholeSensorModel;
 
 /**
  * A picture being encoded from bands of rows, without ever being whole in memory. One call at a time: a second thread
@@ -597,6 +726,112 @@ typedef struct PinholeInfo {
    */
   size_t chunks_start;
 } PinholeInfo;
+
+/**
+ * How to encode samples. Fill it with pinhole_sensor_options_init, then set what you want.
+ */
+typedef struct PinholeSensorOptions {
+  /**
+   * sizeof(PinholeSensorOptions).
+   */
+  size_t size;
+  /**
+   * Channels, 1 to 256. No default.
+   */
+  uint32_t channels;
+  /**
+   * A PinholePromise. Default QUALITY.
+   */
+  uint32_t promise;
+  /**
+   * A number for each channel, whose meaning PinholePromise tells; only read during the call. With a model and the
+   * promise QUALITY it may be null: the model's spreads are used. No default.
+   */
+  const double *per_channel;
+  /**
+   * A PinholeSampleType. Default F32.
+   */
+  uint32_t sample_type;
+  /**
+   * 0 (smallest) to 100 (closest). Default 50.
+   */
+  float quality;
+  /**
+   * Samples of a window in each channel, 1 to 4096. Default 128.
+   */
+  uint32_t window;
+  /**
+   * Windows of a frame, 1 to 1024: so long the encoder waits at most. Default 32.
+   */
+  uint32_t windows_per_frame;
+  /**
+   * Frames from one key frame, at which decoding can begin, to the next. Default 64.
+   */
+  uint32_t key_interval;
+  /**
+   * A PinholeTimeUnit. Default NONE.
+   */
+  uint32_t time_unit;
+  /**
+   * The usual distance of samples in time; other distances cost some bits. Default 0.
+   */
+  uint64_t interval;
+  /**
+   * Whether each window gets a score. Default 1.
+   */
+  uint32_t scores;
+  /**
+   * With a model: the share of normal windows that may seem odd, 0 to 1. Default 0.01.
+   */
+  float false_alarm_rate;
+} PinholeSensorOptions;
+
+/**
+ * One frame of a stream, decoded. All pointers live until the frame is freed.
+ */
+typedef struct PinholeSensorFrameInfo {
+  /**
+   * sizeof(PinholeSensorFrameInfo).
+   */
+  size_t size;
+  /**
+   * Samples of each channel in the stream before this frame. If it is more than were decoded, the ones between were
+   * lost.
+   */
+  uint64_t first_sample;
+  /**
+   * Samples of each channel.
+   */
+  size_t samples;
+  /**
+   * Channels.
+   */
+  size_t channels;
+  /**
+   * `samples * channels` values, those of one time next to each other; NaN where a sample is missing.
+   */
+  const double *values;
+  /**
+   * A time for each sample; null if the stream has none.
+   */
+  const int64_t *times;
+  /**
+   * Windows.
+   */
+  size_t windows;
+  /**
+   * A score for each window in sixteenths; null if the stream has none.
+   */
+  const uint8_t *scores;
+  /**
+   * Windows whose score is this or more are odd; 0 if the stream has no scores.
+   */
+  uint32_t threshold;
+  /**
+   * Whether this is the stream's last frame.
+   */
+  uint32_t last;
+} PinholeSensorFrameInfo;
 
 #ifdef __cplusplus
 extern "C" {
@@ -923,6 +1158,139 @@ PinholeStatus pinhole_metadata(const uint8_t *data,
                                const uint8_t **record,
                                size_t *record_len,
                                struct PinholeError *error);
+
+/**
+ * Sets all fields to their defaults. `size` is sizeof(PinholeSensorOptions).
+ *
+ * Fails with INVALID_ARGUMENT for a size that no version has. Any thread.
+ */
+PinholeStatus pinhole_sensor_options_init(struct PinholeSensorOptions *options,
+                                          size_t size,
+                                          struct PinholeError *error);
+
+/**
+ * Loads a model (the bytes of a .pinm file), which is copied. Free it with pinhole_sensor_model_free; encoders and
+ * decoders keep their own share.
+ *
+ * Fails with BAD_MODEL. Any thread.
+ */
+PinholeStatus pinhole_sensor_model_load(const uint8_t *data,
+                                        size_t len,
+                                        struct PinholeSensorModel **model,
+                                        struct PinholeError *error);
+
+/**
+ * Frees a model; null is allowed. No other call may be using it.
+ */
+void pinhole_sensor_model_free(struct PinholeSensorModel *model);
+
+/**
+ * Starts a stream. `model` may be null. With it, `channels` and `window` must be the model's; streams of a quality may
+ * then need it to be decoded, and scores are relative to its reference. Free the encoder with pinhole_sensor_encoder_free.
+ *
+ * Fails with INVALID_ARGUMENT for options out of range. Any thread.
+ */
+PinholeStatus pinhole_sensor_encoder_new(const struct PinholeSensorModel *model,
+                                         const struct PinholeSensorOptions *options,
+                                         struct PinholeSensorEncoder **encoder,
+                                         struct PinholeError *error);
+
+/**
+ * Takes the samples of `count` times, `channels` values for each, next to each other, of the stream's sample type;
+ * missing ones are NaN. `times` has one for each, if the stream has times, and is null otherwise. `stream` gets the
+ * bytes that are ready, often none; all of them one after the other are the stream. Free them with pinhole_bytes_free.
+ *
+ * Fails with INVALID_ARGUMENT, and then has taken nothing; with BROKEN after the end; with BUSY. Any thread; one call
+ * at a time for one encoder.
+ */
+PinholeStatus pinhole_sensor_encoder_push(struct PinholeSensorEncoder *encoder,
+                                          const int64_t *times,
+                                          const void *samples,
+                                          size_t count,
+                                          struct PinholeBytes **stream,
+                                          struct PinholeError *error);
+
+/**
+ * Ends the current window and frame early, so that all samples so far can be decoded; gives out their bytes as
+ * pinhole_sensor_encoder_push does.
+ *
+ * Fails with BROKEN after the end, or BUSY. Any thread; one call at a time for one encoder.
+ */
+PinholeStatus pinhole_sensor_encoder_flush(struct PinholeSensorEncoder *encoder,
+                                           struct PinholeBytes **stream,
+                                           struct PinholeError *error);
+
+/**
+ * Ends the stream and gives out its last bytes as pinhole_sensor_encoder_push does. The encoder can only be freed then.
+ *
+ * Fails with BROKEN after the end, or BUSY. Any thread; one call at a time for one encoder.
+ */
+PinholeStatus pinhole_sensor_encoder_finish(struct PinholeSensorEncoder *encoder,
+                                            struct PinholeBytes **stream,
+                                            struct PinholeError *error);
+
+/**
+ * Frees an encoder, finished or not; null is allowed. No other call may be using it.
+ */
+void pinhole_sensor_encoder_free(struct PinholeSensorEncoder *encoder);
+
+/**
+ * Makes a decoder for one stream. `model` is the one that the stream needs, or null. If `conceal` is not 0, damage is passed over: decoding goes on with the next
+ * undamaged key frame. Free it with pinhole_sensor_decoder_free. Any thread.
+ */
+PinholeStatus pinhole_sensor_decoder_new(const struct PinholeSensorModel *model,
+                                         uint32_t conceal,
+                                         struct PinholeSensorDecoder **decoder,
+                                         struct PinholeError *error);
+
+/**
+ * Appends bytes of the stream, which are copied.
+ *
+ * Fails with BUSY. Any thread; one call at a time for one decoder.
+ */
+PinholeStatus pinhole_sensor_decoder_push(struct PinholeSensorDecoder *decoder,
+                                          const uint8_t *data,
+                                          size_t len,
+                                          struct PinholeError *error);
+
+/**
+ * Decodes the next frame. `frame` is set to null if more bytes are needed, or after the last frame. Free it with
+ * pinhole_sensor_frame_free.
+ *
+ * Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with WRONG_MODEL if it needs another one, with BROKEN after that, with BUSY. Any thread; one call at a time
+ * for one decoder.
+ */
+PinholeStatus pinhole_sensor_decoder_next(struct PinholeSensorDecoder *decoder,
+                                          struct PinholeSensorFrame **frame,
+                                          struct PinholeError *error);
+
+/**
+ * Checks that the stream's last frame has come.
+ *
+ * Fails with TRUNCATED, or BUSY. Any thread; one call at a time for one decoder.
+ */
+PinholeStatus pinhole_sensor_decoder_finish(struct PinholeSensorDecoder *decoder,
+                                            struct PinholeError *error);
+
+/**
+ * Frees a decoder; null is allowed. No other call may be using it.
+ */
+void pinhole_sensor_decoder_free(struct PinholeSensorDecoder *decoder);
+
+/**
+ * Fills `info` with what a frame holds. `size` is sizeof(PinholeSensorFrameInfo).
+ *
+ * Fails with INVALID_ARGUMENT for a size that no version has. Any thread.
+ */
+PinholeStatus pinhole_sensor_frame_info(const struct PinholeSensorFrame *frame,
+                                        struct PinholeSensorFrameInfo *info,
+                                        size_t size,
+                                        struct PinholeError *error);
+
+/**
+ * Frees a frame; null is allowed. Nobody may be reading it.
+ */
+void pinhole_sensor_frame_free(struct PinholeSensorFrame *frame);
 
 #ifdef __cplusplus
 }  // extern "C"

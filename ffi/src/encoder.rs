@@ -19,6 +19,12 @@ const _: () = shared_by_threads::<PinholeEncoder>();
 pub struct PinholeBytes(Vec<u8>);
 const _: () = shared_by_threads::<PinholeBytes>();
 
+impl PinholeBytes {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Makes an encoder that uses up to `threads` threads (0 is 1, more than 256 are 256) of the pool that all encoders
 /// and decoders share; the bytes do not depend on it. Free it with pinhole_encoder_free.
 ///

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use pinhole::format::FormatError;
+use pinhole::sensor::SensorError;
 use pinhole::{DecodeError, EncodeError};
 use pinhole_owned::{Kind, ModelError};
 
@@ -174,6 +175,12 @@ impl From<DecodeError> for Failure {
 
 impl From<FormatError> for Failure {
     fn from(error: FormatError) -> Self {
+        Failure::new(Kind::from(&error).into(), error.to_string())
+    }
+}
+
+impl From<SensorError> for Failure {
+    fn from(error: SensorError) -> Self {
         Failure::new(Kind::from(&error).into(), error.to_string())
     }
 }

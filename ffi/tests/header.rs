@@ -4,8 +4,10 @@
 use std::path::Path;
 
 /// In the order of the header.
-const SOURCES: [&str; 9] =
-    ["version", "status", "picture", "options", "model", "encoder", "stream", "decoder", "info"];
+const SOURCES: [&str; 10] = [
+    "version", "status", "picture", "options", "model", "encoder", "stream", "decoder", "info",
+    "sensor",
+];
 
 fn generate(root: &Path) -> String {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();

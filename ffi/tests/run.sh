@@ -41,8 +41,8 @@ done
 build() { # suffix, compiler flags, then how to link
     local suffix=$1
     shift
-    for test in api hostile conformance; do
-        c "ffi/tests/c/$test.c" -o "$out/$test$suffix" "$@"
+    for test in api hostile conformance sensor; do
+        c "ffi/tests/c/$test.c" -o "$out/$test$suffix" "$@" -lm
     done
     c ffi/examples/transcode.c -o "$out/transcode$suffix" "$@"
     cpp bindings/cpp/tests/test.cpp -o "$out/cpp$suffix" "$@"
@@ -62,6 +62,7 @@ all() { # suffix, then what to run programs under
     shift
     "$@" "$out/api$suffix" "$set/toy.pinm"
     "$@" "$out/hostile$suffix" "$set/toy.pinm"
+    "$@" "$out/sensor$suffix"
     "$@" "$out/conformance$suffix" "$set/toy.pinm" "$set/frozen.txt" "$set/frozen"
     "$@" "$out/conformance$suffix" "$set/toy.pinm" "$set/v1.txt"
     "$@" "$out/conformance$suffix" "$photo" "$set/photo.txt"

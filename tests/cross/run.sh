@@ -149,6 +149,8 @@ if wanted thumb; then
         echo "Stripped code and constants (text), in bytes:"
         size "$build/thumb/thumbv7em-none-eabihf/release/pinhole-cross-device"
     done
+    step "thumbv7em-none-eabihf: encoder of sensor streams"
+    size "$build/thumb/thumbv7em-none-eabihf/release/pinhole-cross-sensor"
 fi
 
 step "All passed: ${targets[*]}"

@@ -1,6 +1,7 @@
 //! What kind of failure an error is, for languages whose errors are numbers or classes.
 
 use pinhole::format::FormatError;
+use pinhole::sensor::SensorError;
 use pinhole::{DecodeError, EncodeError};
 
 use crate::ModelError;
@@ -70,6 +71,24 @@ impl From<&EncodeError> for Kind {
             }
             EncodeError::Alpha(_) => Kind::Internal,
             // What the container refuses to write, the caller gave: metadata.
+            _ => Kind::InvalidArgument,
+        }
+    }
+}
+
+impl From<&SensorError> for Kind {
+    fn from(error: &SensorError) -> Self {
+        match error {
+            SensorError::Format(error) => error.into(),
+            SensorError::NotSensor(_) => Kind::Unsupported,
+            SensorError::Frame { .. }
+            | SensorError::MissingFrame { .. }
+            | SensorError::Entropy(_) => Kind::Damaged,
+            SensorError::NoModel(_) | SensorError::WrongModel { .. } => Kind::WrongModel,
+            SensorError::Model(_) | SensorError::Network(_) => Kind::BadModel,
+            SensorError::Unfinished => Kind::Truncated,
+            SensorError::Broken => Kind::Broken,
+            // Channels, samples, times and settings that the caller gave.
             _ => Kind::InvalidArgument,
         }
     }

@@ -15,9 +15,11 @@ use self_cell::self_cell;
 
 mod bytes;
 mod kind;
+mod sensor;
 
 use bytes::Bytes;
 pub use kind::Kind;
+pub use sensor::{OwnedSensorDecoder, OwnedSensorEncoder, OwnedSensorModel};
 
 /// The shipped model.
 #[cfg(feature = "embedded")]

@@ -11,6 +11,7 @@ mod format;
 mod model;
 mod planes;
 mod pool;
+mod sensor;
 mod stream;
 
 use pyo3::pymodule;
@@ -26,6 +27,8 @@ mod _native {
     use crate::error::{DecodeError, EncodeError, ModelError, PinholeError};
     #[pymodule_export]
     use crate::model::Model;
+    #[pymodule_export]
+    use crate::sensor::{SensorDecoder, SensorEncoder, SensorModel, sensor_scores};
     #[pymodule_export]
     use crate::stream::StreamEncoder;
 

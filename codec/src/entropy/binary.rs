@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 /// An adaptive estimate of the probability that a bit is 1.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Probability {
+pub(crate) struct Probability {
     /// In units of 2^-32.
     value: u32,
     /// Bits seen, up to [`MEMORY`].
@@ -21,7 +21,7 @@ const MEMORY: u16 = 160;
 
 impl Probability {
     /// One half, and quick to learn.
-    pub(super) const EVEN: Self = Self { value: 1 << 31, seen: 0 };
+    pub(crate) const EVEN: Self = Self { value: 1 << 31, seen: 0 };
 
     /// In units of 2^-16, never 0 or 1.
     fn scaled(self) -> u32 {
@@ -39,22 +39,38 @@ impl Probability {
 }
 
 /// Codes bits in one direction or the other.
-pub(super) trait BitCoder {
+pub(crate) trait BitCoder {
     /// Whether this decodes: then the bits and values handed in are ignored.
     const DECODES: bool;
+    /// Whether models learn from the bits; not if this only measures.
+    const LEARNS: bool = true;
 
     /// Codes one bit; returns the bit coded.
-    fn bit(&mut self, probability: &mut Probability, bit: bool) -> bool;
+    fn bit(&mut self, probability: &mut Probability, bit: bool) -> bool {
+        let bit = self.bit_with(probability.scaled(), bit);
+        probability.learn(bit);
+        bit
+    }
+
+    /// Codes one bit that is 1 with probability `ones / 65536`, `ones` being 1 to 65535; returns the bit coded.
+    fn bit_with(&mut self, ones: u32, bit: bool) -> bool;
+
+    /// Codes the lowest `count <= 32` bits of `value`, highest first, each as likely 0 as 1.
+    fn raw(&mut self, value: u32, count: u32) -> u32 {
+        (0..count)
+            .rev()
+            .fold(0, |read, at| read << 1 | u32::from(self.bit_with(1 << 15, value >> at & 1 == 1)))
+    }
 }
 
 /// The last value of the part of `[low, high]` that stands for a 1; below `high`.
-fn split(low: u32, high: u32, probability: Probability) -> u32 {
-    low + ((u64::from(high - low) * u64::from(probability.scaled())) >> 16) as u32
+fn split(low: u32, high: u32, ones: u32) -> u32 {
+    low + ((u64::from(high - low) * u64::from(ones)) >> 16) as u32
 }
 
 /// Writes bits.
 #[derive(Debug)]
-pub(super) struct BitEncoder {
+pub(crate) struct BitEncoder {
     low: u32,
     /// Invariant: above `low`, as their first bytes differ.
     high: u32,
@@ -63,12 +79,17 @@ pub(super) struct BitEncoder {
 
 impl BitEncoder {
     /// Appends to `out`.
-    pub(super) fn new(out: Vec<u8>) -> Self {
+    pub(crate) fn new(out: Vec<u8>) -> Self {
         Self { low: 0, high: u32::MAX, out }
     }
 
+    /// Bits written so far, within one.
+    pub(crate) fn bits(&self) -> u64 {
+        8 * self.out.len() as u64 + u64::from((self.high - self.low).leading_zeros())
+    }
+
     /// Writes the shortest bytes whose continuation by zeros lies in the interval.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         if self.low > 0 {
             // The first bytes of the ends differ: the one above `low`'s, then zeros, is inside.
             self.out.push((self.low >> 24) as u8 + 1);
@@ -81,14 +102,13 @@ impl BitCoder for BitEncoder {
     const DECODES: bool = false;
 
     #[inline]
-    fn bit(&mut self, probability: &mut Probability, bit: bool) -> bool {
-        let middle = split(self.low, self.high, *probability);
+    fn bit_with(&mut self, ones: u32, bit: bool) -> bool {
+        let middle = split(self.low, self.high, ones);
         if bit {
             self.high = middle;
         } else {
             self.low = middle + 1;
         }
-        probability.learn(bit);
         while (self.low ^ self.high) >> 24 == 0 {
             self.out.push((self.high >> 24) as u8);
             self.low <<= 8;
@@ -98,9 +118,45 @@ impl BitCoder for BitEncoder {
     }
 }
 
+/// Measures what bits would cost.
+#[derive(Debug)]
+pub(crate) struct BitCounter {
+    bits: u64,
+    /// The probability of the bits not in `bits` yet, above 2^-512.
+    product: f64,
+}
+
+impl BitCounter {
+    pub(crate) fn new() -> Self {
+        Self { bits: 0, product: 1.0 }
+    }
+
+    /// Bits so far, within one.
+    pub(crate) fn bits(&self) -> u64 {
+        self.bits + 1023 - (self.product.to_bits() >> 52)
+    }
+}
+
+impl BitCoder for BitCounter {
+    const DECODES: bool = false;
+    const LEARNS: bool = false;
+
+    #[inline]
+    fn bit_with(&mut self, ones: u32, bit: bool) -> bool {
+        let probability = if bit { ones } else { 65536 - ones };
+        self.product *= f64::from(probability) / 65536.0;
+        if self.product < 1e-100 {
+            // 2^256 is exact.
+            self.product *= f64::from_bits((1023 + 256) << 52);
+            self.bits += 256;
+        }
+        bit
+    }
+}
+
 /// Reads bits. Beyond their end the bytes continue with zeros.
 #[derive(Debug)]
-pub(super) struct BitDecoder<'a> {
+pub(crate) struct BitDecoder<'a> {
     low: u32,
     high: u32,
     value: u32,
@@ -110,7 +166,7 @@ pub(super) struct BitDecoder<'a> {
 }
 
 impl<'a> BitDecoder<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let mut decoder = Self { low: 0, high: u32::MAX, value: 0, bytes, read: 0 };
         for _ in 0..4 {
             decoder.shift();
@@ -125,7 +181,7 @@ impl<'a> BitDecoder<'a> {
     }
 
     /// Bytes the encoder wrote for the bits decoded so far, to tell lost and extra ones.
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.read - 4 + usize::from(self.low > 0)
     }
 }
@@ -134,15 +190,14 @@ impl BitCoder for BitDecoder<'_> {
     const DECODES: bool = true;
 
     #[inline]
-    fn bit(&mut self, probability: &mut Probability, _: bool) -> bool {
-        let middle = split(self.low, self.high, *probability);
+    fn bit_with(&mut self, ones: u32, _: bool) -> bool {
+        let middle = split(self.low, self.high, ones);
         let bit = self.value <= middle;
         if bit {
             self.high = middle;
         } else {
             self.low = middle + 1;
         }
-        probability.learn(bit);
         while (self.low ^ self.high) >> 24 == 0 {
             self.low <<= 8;
             self.high = self.high << 8 | 255;

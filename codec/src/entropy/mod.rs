@@ -11,8 +11,9 @@
 
 #![forbid(unsafe_code)]
 
-mod binary;
+pub(crate) mod binary;
 mod builder;
+pub(crate) mod mixing;
 mod plane;
 mod plane_model;
 mod queue;

@@ -5,28 +5,28 @@ use alloc::vec::Vec;
 
 /// Reads from the front of a slice; running out is [`FormatError::Truncated`].
 #[derive(Debug, Clone)]
-pub(super) struct Input<'a> {
+pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// Bytes read.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
     /// What has been read.
-    pub(super) fn consumed(&self) -> &'a [u8] {
+    pub(crate) fn consumed(&self) -> &'a [u8] {
         self.bytes.get(..self.at).unwrap_or(self.bytes)
     }
 
     /// The next `count` bytes.
-    pub(super) fn slice(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
+    pub(crate) fn slice(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
         let end = self.at.saturating_add(count);
         let available = self.bytes.len();
         let taken = self.bytes.get(self.at..end);
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let taken = self.slice(N)?;
         // The slice has just this length.
         Ok(taken.first_chunk::<N>().copied().unwrap_or([0; N]))
@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
 
     /// An integer in LEB128: seven bits a byte, lowest first, the top bit set in all but the last
     /// byte; at most 5 bytes, below 2^32, and as short as possible.
-    pub(super) fn varint(&mut self) -> Result<u32, FormatError> {
+    pub(crate) fn varint(&mut self) -> Result<u32, FormatError> {
         let offset = self.at;
         let mut value = 0u64;
         for shift in (0..35).step_by(7) {
@@ -63,7 +63,7 @@ impl<'a> Input<'a> {
 }
 
 /// Appends an integer as [`Input::varint`] reads it.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 128 {
         out.push(value as u8 | 128);
         value >>= 7;

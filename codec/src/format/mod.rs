@@ -21,7 +21,7 @@ mod chunk;
 mod crc32c;
 mod error;
 mod header;
-mod input;
+pub(crate) mod input;
 mod metadata;
 mod recovery;
 

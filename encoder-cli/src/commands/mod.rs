@@ -11,6 +11,7 @@ mod pack_decoder;
 mod repository;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
+pub(crate) mod sensor;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ pub mod grids;
 pub mod lower;
 mod manifest;
 mod model;
+mod sensor;
 pub mod parity;
 mod tables;
 #[cfg(test)]
@@ -42,11 +43,15 @@ pub struct Packed {
 }
 
 /// Packs the exported model in `folder`; the checks run on `pictures` (at least one, of 64×64 or more).
+/// Sensor models (folders with a `sensor.json`) are checked on made-up windows and need no pictures.
 ///
 /// # Errors
 /// Files that are missing or malformed, graphs that cannot be lowered, layers that are more than one step from their
 /// ONNX, parts that do not fit each other.
 pub fn pack(folder: &Path, pictures: &[Picture], options: Options) -> Result<Packed, PackError> {
+    if folder.join(sensor::DESCRIPTION).exists() {
+        return sensor::pack(folder);
+    }
     let model = Model::read(folder)?;
     let sections = model.sections()?;
     // Shapes are checked before anything runs; the latent space does not depend on the manifest.

@@ -57,7 +57,7 @@ fn macs_per_pixel(role: Role, program: &Program<'_>) -> f64 {
     program.macs_per_unit() as f64 / (unit * unit) * role.density
 }
 
-fn parity(report: &Report) -> Value {
+pub(crate) fn parity(report: &Report) -> Value {
     let graphs: Map<String, Value> = report
         .graphs
         .iter()
@@ -86,6 +86,6 @@ fn round(v: f64, digits: i32) -> f64 {
     (v * unit).round() / unit
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

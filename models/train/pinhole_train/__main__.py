@@ -73,6 +73,19 @@ def run_realism(given: argparse.Namespace) -> None:
         print(json.dumps(row))
 
 
+def run_sensor_train(given: argparse.Namespace) -> None:
+    from .sensor.config import SensorConfig
+    from .sensor.train import train
+
+    train(SensorConfig.read(given.config), given.data, given.out)
+
+
+def run_sensor_export(given: argparse.Namespace) -> None:
+    from .sensor.export import export
+
+    export(given.model, given.data, given.out, given.name, given.version)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pinhole_train", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True)
@@ -129,11 +142,22 @@ def main(arguments: list[str] | None = None) -> int:
     real.add_argument("--patch", type=int, default=128, help="side of a patch, pixels")
     real.add_argument("--stride", type=int, default=64)
     real.add_argument("--out", type=Path, help="folder for realism.json and sheets of nearest training patches")
+    sensor_train = stages.add_parser("sensor-train", help="train a model of sensor windows")
+    sensor_train.add_argument("config", type=Path)
+    sensor_train.add_argument("--data", type=Path, required=True, help="folder of the config's dataset")
+    sensor_train.add_argument("--out", type=Path, required=True, help="folder for model.pt and log.jsonl")
+    sensor_export = stages.add_parser("sensor-export", help="write the ONNX graphs and sensor.json of a sensor model")
+    sensor_export.add_argument("model", type=Path, help="model.pt of sensor-train")
+    sensor_export.add_argument("--data", type=Path, required=True, help="its training data, to fit tables and scores to")
+    sensor_export.add_argument("--out", type=Path, required=True)
+    sensor_export.add_argument("--name", required=True)
+    sensor_export.add_argument("--version", default="0.1.0")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
         "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
+        "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,
     }  # fmt: skip
     run[given.stage](given)
     return 0

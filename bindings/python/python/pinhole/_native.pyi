@@ -16,9 +16,13 @@ __all__ = [
     "Model",
     "ModelError",
     "PinholeError",
+    "SensorDecoder",
+    "SensorEncoder",
+    "SensorModel",
     "StreamEncoder",
     "header_len",
     "inspect",
+    "sensor_scores",
 ]
 
 VERSION: str
@@ -108,3 +112,49 @@ def inspect(
     data: _Data,
 ) -> tuple[int, int, Literal["gray", "graya", "rgb", "rgba"], float, int, int, str, _Records]: ...
 def header_len(data: _Data) -> int: ...
+
+class _SensorOptions(TypedDict):
+    promise: Literal["quality", "max_error", "lossless"]
+    quality: float
+    per_channel: list[float]
+    dtype: str
+    window: int
+    windows_per_frame: int
+    key_interval: int
+    time_unit: Literal["ticks", "unix_ns", "ns"] | None
+    interval: int
+    scores: bool
+    names: list[str]
+
+@final
+class SensorModel:
+    """A model of one kind of sensor, from the bytes of its ``.pinm`` file. Any number of threads may use it."""
+
+    def __new__(cls, data: _Data) -> SensorModel: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def manifest(self) -> str: ...
+
+@final
+class SensorEncoder:
+    def __new__(
+        cls, channels: int, options: _SensorOptions, model: SensorModel | None, false_alarm_rate: float
+    ) -> SensorEncoder: ...
+    def push(self, times: npt.NDArray[np.int64] | None, samples: npt.NDArray[np.generic]) -> bytes: ...
+    def flush(self) -> bytes: ...
+    def finish(self) -> bytes: ...
+
+@final
+class SensorDecoder:
+    def __new__(cls, conceal: bool, model: SensorModel | None) -> SensorDecoder: ...
+    def push(self, data: _Data) -> None: ...
+    def next_frame(self) -> tuple[int, int, bytearray, bytearray, bytes, bool] | None: ...
+    def finish(self) -> None: ...
+    def header(
+        self,
+    ) -> tuple[str, str, list[str], list[float], list[float], int, Literal["ticks", "unix_ns", "ns"] | None, int, int] | None: ...
+
+def sensor_scores(data: _Data) -> tuple[bytes, int]: ...

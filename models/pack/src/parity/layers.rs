@@ -10,7 +10,7 @@ use crate::lower::{Chain, Conv, Layer, Linear, Lowered};
 use super::Agreement;
 
 /// Compares every layer of a graph; `tensors` are the engine's, by id.
-pub(super) fn compare(
+pub(crate) fn compare(
     graph: &Graph,
     lowered: &Lowered,
     tensors: &[Tensor],

@@ -9,7 +9,7 @@ mod codec;
 mod layers;
 mod tract;
 
-#[cfg(test)]
+pub(crate) use layers::compare as compare_layers;
 pub(crate) use tract::Runtime;
 
 use pinhole::engine::DType;
@@ -81,6 +81,11 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// Compares one value with another.
+    pub(crate) fn merge_pair(&mut self, a: i64, b: i64) {
+        self.add(a, b);
+    }
+
     fn add(&mut self, a: i64, b: i64) {
         let difference = a.abs_diff(b);
         self.values += 1;
