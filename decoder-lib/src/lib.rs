@@ -37,7 +37,7 @@ mod pool;
 
 pub use error::{Error, LoadError};
 pub use kind::{DecoderKind, UnknownDecoder};
-pub use model::{LoadOptions, Model, Runtime};
+pub use model::{LoadOptions, Model, Provider, Runtime};
 pub use options::{Decoded, Options, Timing};
 #[cfg(feature = "tract")]
 pub use pack::{PackError, Packing, pack_decoder};

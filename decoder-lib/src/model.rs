@@ -23,14 +23,35 @@ pub enum Runtime {
     /// tract, on the CPU; part of this program.
     #[default]
     Tract,
+    /// ONNX Runtime, with the feature `ort`. Its library is loaded from `ORT_DYLIB_PATH`.
+    Ort(Provider),
+}
+
+/// Where ONNX Runtime computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Provider {
+    /// The CPU.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda {
+        /// Its number.
+        device: i32,
+    },
+    /// An NVIDIA GPU, compiled by TensorRT in float16 for each shape: slow to start.
+    TensorRt {
+        /// Its number.
+        device: i32,
+    },
 }
 
 /// How to load a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoadOptions {
-    /// Threads (of the current rayon pool) that one picture may use in the integer engine. Servers, which decode many
-    /// at once, leave it at 1.
+    /// Threads that one picture may use: of the current rayon pool in the integer engine, of its own in ONNX Runtime.
+    /// Servers, which decode many at once, leave it at 1.
     pub threads: usize,
     /// What runs the bundle's float decoder.
     pub runtime: Runtime,
@@ -95,7 +116,7 @@ impl Model {
         if let Some(onnx) = bundle.bundle().section(Tag::ONNX) {
             let kind = float_kind(&manifest)?;
             let channels = bundle.bundle().settings().latent_channels;
-            let loaded = load_graph(onnx, channels, options.runtime)?;
+            let loaded = load_graph(onnx, channels, options)?;
             let float = Float::new(kind, loaded.clone(), channels, options.max_float_pixels);
             backends.push((kind, Arc::new(float)));
             graph = Some((kind, loaded));
@@ -283,8 +304,20 @@ fn float_kind(manifest: &Value) -> Result<DecoderKind, LoadError> {
 }
 
 /// The graph in its runtime.
-fn load_graph(onnx: &[u8], channels: usize, runtime: Runtime) -> Result<Arc<dyn Graph>, LoadError> {
-    match runtime {
+fn load_graph(
+    onnx: &[u8],
+    channels: usize,
+    options: &LoadOptions,
+) -> Result<Arc<dyn Graph>, LoadError> {
+    let _ = (onnx, channels);
+    match options.runtime {
+        #[cfg(feature = "ort")]
+        Runtime::Ort(provider) => {
+            let ort = crate::backend::ort::Ort::new(onnx, channels, provider, options.threads)?;
+            Ok(Arc::new(ort))
+        }
+        #[cfg(not(feature = "ort"))]
+        Runtime::Ort(_) => Err(LoadError::NoRuntime("ONNX Runtime")),
         #[cfg(feature = "tract")]
         Runtime::Tract => Ok(Arc::new(crate::backend::tract::Tract::new(onnx, channels)?)),
         #[cfg(not(feature = "tract"))]

@@ -104,9 +104,13 @@ pub(crate) struct DecodeArgs {
     /// Picture format; else the suffix of -o decides, else PNG
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<PictureFormat>,
-    /// Which of the model's decoders draws the picture
-    #[arg(long, value_enum, default_value_t = Decoder::Standard)]
-    pub(crate) decoder: Decoder,
+    /// Which decoder draws the picture. hq and gan are models of their own, from --model or the models folder
+    /// (PINHOLE_MODELS)
+    #[arg(long, value_enum, default_value_t = PictureDecoder::Standard)]
+    pub(crate) decoder: PictureDecoder,
+    /// Blend hq and gan: 0 is all hq, 1 all gan
+    #[arg(long, value_name = "X", value_parser = share, conflicts_with_all = ["decoder", "model"])]
+    pub(crate) realism: Option<f32>,
     /// Size of the picture; smaller ones are quicker to write and need no shrinking afterwards
     #[arg(long, value_enum, default_value_t = Scale::Full)]
     pub(crate) scale: Scale,
@@ -122,6 +126,19 @@ pub(crate) struct DecodeArgs {
     /// Threads to use; 0 means one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
+}
+
+/// The decoders of the model family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PictureDecoder {
+    /// int8, the usual one
+    Standard,
+    /// int8, the smallest
+    Lite,
+    /// float, for fidelity
+    Hq,
+    /// float, for looking real at few bits
+    Gan,
 }
 
 /// Picture formats that `decode` and `figure` write.
@@ -277,11 +294,109 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_enum, value_delimiter = ',')]
         decoder: Vec<Decoder>,
     },
+    /// Make a bundle of a float decoder's ONNX graph, for streams of another bundle
+    PackDecoder(PackDecoderArgs),
     /// Check a bundle's integrity and signature
     Verify {
         /// Bundle (.pinm)
         bundle: PathBuf,
+        /// Public key that must have signed it
+        #[arg(long, value_name = "FILE")]
+        trust: Vec<PathBuf>,
     },
+    /// Make a pair of keys for signing: FILE, which stays secret, and FILE.pub
+    Keygen {
+        /// File of the secret key
+        file: PathBuf,
+    },
+    /// Sign a bundle
+    Sign {
+        /// Bundle (.pinm)
+        bundle: PathBuf,
+        /// Secret key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Signed bundle to write; without it, the bundle itself is replaced
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Add a bundle to a repository, as a candidate
+    Push {
+        /// Bundle (.pinm)
+        bundle: PathBuf,
+        #[command(flatten)]
+        repository: RepositoryArgs,
+        /// Name of the model there; else the one in the bundle
+        #[arg(long)]
+        name: Option<String>,
+        /// A name for this version, which it keeps for good
+        #[arg(long)]
+        tag: Option<String>,
+    },
+    /// Move a version to a stage; what was in production or staging is archived
+    Promote {
+        /// Model
+        model: String,
+        /// Version: its number, a tag, or a stage
+        version: String,
+        #[command(flatten)]
+        repository: RepositoryArgs,
+        /// candidate, staging, production or archived
+        #[arg(long, default_value = "production")]
+        stage: String,
+    },
+    /// Put the version that was in production before back into its place
+    Rollback {
+        /// Model
+        model: String,
+        #[command(flatten)]
+        repository: RepositoryArgs,
+    },
+    /// List the models of a repository, their versions and stages
+    Versions {
+        /// Model; without it, all
+        model: Option<String>,
+        #[command(flatten)]
+        repository: RepositoryArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepositoryArgs {
+    /// Repository: a folder, or s3://BUCKET/PREFIX
+    #[arg(short = 'r', long = "repository", value_name = "REPOSITORY", env = "PINHOLE_REPOSITORY")]
+    pub(crate) address: String,
+    /// Public key that must have signed what goes into and out of it; without any, signatures are not asked for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PackDecoderArgs {
+    /// ONNX graph: latents [n, M, rows, columns] to grey levels [n, 3, 16 rows, 16 columns], float32
+    #[arg(value_name = "GRAPH")]
+    pub(crate) graph: PathBuf,
+    /// Bundle whose streams it decodes; without it, the one in this program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
+    /// Bundle to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Which decoder it is: hq or gan
+    #[arg(long, value_enum, default_value_t = PictureDecoder::Hq)]
+    pub(crate) decoder: PictureDecoder,
+    /// Name of the model; else that of the base and the decoder's
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// Version; else that of the base
+    #[arg(long, default_value = "")]
+    pub(crate) model_version: String,
+    /// JSON file of fields for the manifest, as lineage and metrics
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -359,6 +474,11 @@ impl From<Decoder> for pinhole::Synthesis {
 fn quality(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&value) { Ok(value) } else { Err("not within 0 and 100".to_owned()) }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("not within 0 and 1".to_owned()) }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

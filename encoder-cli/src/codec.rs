@@ -163,6 +163,10 @@ impl Bundle {
         for part in ["lineage", "metrics", "parity"] {
             flatten(part, &manifest[part], &mut lineage);
         }
+        let integer = self.parsed.syntheses().map(pinhole::Synthesis::name);
+        let has_graph = self.parsed.section(pinhole::bundle::Tag::ONNX).is_some();
+        let named = |name: &&str| has_graph && manifest["decoder"].as_str() == Some(name);
+        let float = ["hq", "gan"].into_iter().filter(named);
         let part =
             |(tag, bytes): &(pinhole::bundle::Tag, &[u8])| format!("{tag} {} bytes", bytes.len());
         BundleInfo {
@@ -171,7 +175,7 @@ impl Bundle {
             latent_space: hex(&self.parsed.latent_space()),
             bytes: self.bytes.len() as u64,
             efforts: self.parsed.efforts().map(pinhole::Effort::name).collect(),
-            decoders: self.parsed.syntheses().map(pinhole::Synthesis::name).collect(),
+            decoders: integer.chain(float).collect(),
             parts: self.parsed.sections().iter().map(part).collect(),
             lineage,
         }
@@ -247,6 +251,15 @@ pub(crate) fn bundle(path: Option<&Path>) -> Result<Bundle> {
         Some(path) => Bundle::parse(std::fs::read(path)?),
         None => Bundle::shipped(),
     }
+}
+
+/// The bytes of the bundle in `path`, or of the shipped one.
+#[cfg(feature = "float")]
+pub(crate) fn bundle_bytes(path: Option<&Path>) -> Result<std::borrow::Cow<'static, [u8]>> {
+    Ok(match path {
+        Some(path) => std::fs::read(path).with_context(|| path.display().to_string())?.into(),
+        None => SHIPPED.into(),
+    })
 }
 
 /// Whether `bytes` begin like a Pinhole stream.
@@ -351,18 +364,23 @@ pub(crate) fn decode(bundle: &Bundle, stream: &[u8], options: &DecodeOptions) ->
         xmp: get(MetadataKind::Xmp),
     };
     let damaged_chunks = decoded.damaged.len();
-    let (width, height) = (decoded.picture.width(), decoded.picture.height());
-    let (format, data) = match decoded.picture.format() {
-        pinhole::PixelFormat::Gray8 => (PixelFormat::Gray8, decoded.picture.into_data()),
-        pinhole::PixelFormat::Rgb8 => (PixelFormat::Rgb8, decoded.picture.into_data()),
-        pinhole::PixelFormat::Rgba8 => (PixelFormat::Rgba8, decoded.picture.into_data()),
+    Ok(Decoded { picture: drawn(decoded.picture)?, metadata, damaged_chunks })
+}
+
+/// A decoder's picture as the rest of the program knows pictures.
+pub(crate) fn drawn(picture: pinhole::Picture) -> Result<Picture> {
+    let (width, height) = (picture.width(), picture.height());
+    let (format, data) = match picture.format() {
+        pinhole::PixelFormat::Gray8 => (PixelFormat::Gray8, picture.into_data()),
+        pinhole::PixelFormat::Rgb8 => (PixelFormat::Rgb8, picture.into_data()),
+        pinhole::PixelFormat::Rgba8 => (PixelFormat::Rgba8, picture.into_data()),
         pinhole::PixelFormat::GrayA8 => {
-            let pixels = decoded.picture.data().chunks_exact(2);
+            let pixels = picture.data().chunks_exact(2);
             (PixelFormat::Rgba8, pixels.flat_map(|p| [p[0], p[0], p[0], p[1]]).collect())
         }
         other => return Err(anyhow!("samples of type {other:?} cannot be written")),
     };
-    Ok(Decoded { picture: Picture { width, height, format, data }, metadata, damaged_chunks })
+    Ok(Picture { width, height, format, data })
 }
 
 /// Reads a stream's header; needs no model.

@@ -7,6 +7,7 @@
 mod args;
 mod codec;
 mod commands;
+mod float;
 mod metrics;
 mod output;
 mod picture;

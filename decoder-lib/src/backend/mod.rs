@@ -9,6 +9,8 @@ use crate::Error;
 
 pub(crate) mod float;
 mod native;
+#[cfg(feature = "ort")]
+pub(crate) mod ort;
 #[cfg(feature = "tract")]
 pub(crate) mod tract;
 

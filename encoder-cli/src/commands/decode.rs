@@ -6,8 +6,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::{bpp, bundle, each};
-use crate::args::{DecodeArgs, PictureFormat, Scale};
+use crate::args::{DecodeArgs, PictureDecoder, PictureFormat, Scale};
 use crate::codec::{self, Bundle, DecodeOptions, Decoded};
+use crate::float::FloatDecoders;
 use crate::output::Plan;
 use crate::picture;
 use crate::progress::Progress;
@@ -21,37 +22,66 @@ pub(crate) fn run(args: &DecodeArgs) -> Outcome {
             .map_err(|error| Failure::Usage(format!("{}: {error}", shown(path))))?,
         (None, None) => PictureFormat::Png,
     };
-    let bundle = bundle(args.model.as_deref())?;
+    let mut decoder = match args.decoder {
+        _ if args.realism.is_some() => Drawer::Float(FloatDecoders::of(args)),
+        PictureDecoder::Hq | PictureDecoder::Gan => Drawer::Float(FloatDecoders::of(args)),
+        PictureDecoder::Standard => {
+            Drawer::Engine(bundle(args.model.as_deref())?, pinhole::Synthesis::Standard)
+        }
+        PictureDecoder::Lite => {
+            Drawer::Engine(bundle(args.model.as_deref())?, pinhole::Synthesis::Lite)
+        }
+    };
     each(&args.inputs, |input, progress| {
-        decode_one(args, format, &mut plan, &bundle, input, progress)
+        decode_one(args, format, &mut plan, &mut decoder, input, progress)
     })
+}
+
+/// What draws the pictures.
+enum Drawer {
+    /// The integer engine.
+    Engine(Bundle, pinhole::Synthesis),
+    /// `hq`, `gan` or both.
+    Float(FloatDecoders),
+}
+
+impl Drawer {
+    fn decode(&mut self, stream: &[u8], args: &DecodeArgs) -> Result<Decoded> {
+        let scale = match args.scale {
+            Scale::Full => pinhole::Scale::Full,
+            Scale::Half => pinhole::Scale::Half,
+            Scale::Quarter => pinhole::Scale::Quarter,
+            Scale::Eighth => pinhole::Scale::Eighth,
+        };
+        match self {
+            Drawer::Engine(bundle, decoder) => {
+                let options = DecodeOptions {
+                    decoder: *decoder,
+                    scale,
+                    conceal: args.conceal,
+                    max_pixels: args.max_pixels,
+                    threads: args.threads,
+                };
+                codec::decode(bundle, stream, &options)
+            }
+            Drawer::Float(decoders) => decoders.decode(stream, scale),
+        }
+    }
 }
 
 fn decode_one(
     args: &DecodeArgs,
     format: PictureFormat,
     plan: &mut Plan,
-    bundle: &Bundle,
+    decoder: &mut Drawer,
     input: &Path,
     progress: &Progress,
 ) -> Result<()> {
     let stream = picture::read_bytes(input)?;
     let pixels = codec::inspect(&stream)?.format;
     let destination = plan.destination(input, picture::suffix(format, pixels))?;
-    let options = DecodeOptions {
-        decoder: args.decoder.into(),
-        scale: match args.scale {
-            Scale::Full => pinhole::Scale::Full,
-            Scale::Half => pinhole::Scale::Half,
-            Scale::Quarter => pinhole::Scale::Quarter,
-            Scale::Eighth => pinhole::Scale::Eighth,
-        },
-        conceal: args.conceal,
-        max_pixels: args.max_pixels,
-        threads: args.threads,
-    };
     let start = Instant::now();
-    let Decoded { picture, metadata, damaged_chunks } = codec::decode(bundle, &stream, &options)?;
+    let Decoded { picture, metadata, damaged_chunks } = decoder.decode(&stream, args)?;
     let time = start.elapsed();
     let file = picture::write(&picture, &metadata, format).context("cannot write the picture")?;
     destination.write(&file.bytes)?;

@@ -7,6 +7,8 @@ pub(crate) mod encode;
 pub(crate) mod figure;
 pub(crate) mod info;
 pub(crate) mod model;
+mod pack_decoder;
+mod repository;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 

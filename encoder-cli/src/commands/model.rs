@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{about, bundle, print, print_json};
+use super::{about, bundle, pack_decoder, print, print_json, repository};
 use crate::args::{Decoder, Effort, ModelArgs, ModelCommand};
 use crate::codec::{self, Bundle, BundleInfo};
 use crate::report::{Failure, Outcome, shown};
@@ -25,9 +25,29 @@ pub(crate) fn run(args: &ModelArgs) -> Outcome {
         ModelCommand::Slim { bundle: path, output, effort, decoder } => {
             slim(path, output, effort, decoder).map_err(about(path))
         }
-        ModelCommand::Verify { bundle: path } => {
-            let lines = bundle(Some(path))?.verify().map_err(about(path))?;
+        ModelCommand::PackDecoder(args) => pack_decoder::run(args),
+        ModelCommand::Verify { bundle: path, trust } => {
+            let mut lines = bundle(Some(path))?.verify().map_err(about(path))?;
+            lines.extend(repository::check_signature(path, trust).map_err(about(path))?);
             print(&format!("{}\n", lines.join("\n"))).map_err(Failure::from)
+        }
+        ModelCommand::Keygen { file } => repository::keygen(file).map_err(about(file)),
+        ModelCommand::Sign { bundle, key, output } => {
+            let output = output.as_ref().unwrap_or(bundle);
+            repository::sign(bundle, key, output).map_err(about(bundle))
+        }
+        ModelCommand::Push { bundle, repository, name, tag } => {
+            let (name, tag) = (name.as_deref(), tag.as_deref());
+            repository::push(bundle, repository, name, tag).map_err(about(bundle))
+        }
+        ModelCommand::Promote { model, version, repository, stage } => {
+            repository::promote(model, version, repository, stage).map_err(Failure::from)
+        }
+        ModelCommand::Rollback { model, repository } => {
+            repository::roll_back(model, repository).map_err(Failure::from)
+        }
+        ModelCommand::Versions { model, repository, json } => {
+            repository::versions(model.as_deref(), repository, *json).map_err(Failure::from)
         }
     }
 }
