@@ -4,6 +4,7 @@ mod limits;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use pinhole_decoder::{Provider, Runtime};
 use serde::Deserialize;
 
 use crate::auth::TokenConfig;
@@ -28,6 +29,10 @@ pub struct Config {
     pub poll_seconds: u64,
     /// Threads that decode; 0 means one for each core.
     pub threads: usize,
+    /// What runs float decoders.
+    pub runtime: FloatRuntime,
+    /// Number of the GPU, where one is used.
+    pub device: i32,
     /// Lets everybody do everything on an address that others can reach, where no tokens are configured.
     pub allow_anonymous: bool,
     /// Seconds that a stop waits for what was accepted.
@@ -61,6 +66,8 @@ impl Default for Config {
             trusted_keys: None,
             poll_seconds: 5,
             threads: 0,
+            runtime: FloatRuntime::default(),
+            device: 0,
             allow_anonymous: false,
             drain_seconds: 30,
             leave_seconds: 0,
@@ -72,6 +79,33 @@ impl Default for Config {
             drift: DriftSettings::default(),
             rollout: Plan::default(),
             tokens: Vec::new(),
+        }
+    }
+}
+
+/// What runs float decoders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FloatRuntime {
+    /// tract, on the CPU; needs the feature `tract`.
+    #[default]
+    Tract,
+    /// ONNX Runtime on the CPU; needs the feature `ort`, as do the next two.
+    OrtCpu,
+    /// ONNX Runtime on an NVIDIA GPU.
+    OrtCuda,
+    /// ONNX Runtime with TensorRT.
+    OrtTensorrt,
+}
+
+impl FloatRuntime {
+    /// The same, as the decoder library says it.
+    pub(crate) fn chosen(self, device: i32) -> Runtime {
+        match self {
+            FloatRuntime::Tract => Runtime::Tract,
+            FloatRuntime::OrtCpu => Runtime::Ort(Provider::Cpu),
+            FloatRuntime::OrtCuda => Runtime::Ort(Provider::Cuda { device }),
+            FloatRuntime::OrtTensorrt => Runtime::Ort(Provider::TensorRt { device }),
         }
     }
 }

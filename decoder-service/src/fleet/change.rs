@@ -56,9 +56,10 @@ impl Fleet {
     ) -> Result<Arc<Running>, ChangeError> {
         let bytes = self.store.fetch(model, version).await?;
         let (name, drift) = (model.to_owned(), self.config.drift.clone());
+        let runtime = self.config.runtime.chosen(self.config.device);
         let load = move || {
             let unfit = |reason: String| ChangeError::Unfit { version, reason };
-            let running = Running::load(&name, version, &bytes, &drift);
+            let running = Running::load(&name, version, &bytes, runtime, &drift);
             let running = running.map_err(|e| unfit(e.to_string()))?;
             running.try_out().map_err(unfit)?;
             Ok(Arc::new(running))

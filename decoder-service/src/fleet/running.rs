@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use pinhole::{EncodeOptions, Picture, PixelFormat};
-use pinhole_decoder::{LoadError, LoadOptions, Model, Options};
+use pinhole_decoder::{LoadError, LoadOptions, Model, Options, Runtime};
 use pinhole_owned::OwnedEncoder;
 
 use crate::drift::{Drift, DriftSettings, Frame, FrameStatistics, Monitor, Reference};
@@ -45,9 +45,12 @@ impl Running {
         name: &str,
         version: u64,
         bytes: &[u8],
+        runtime: Runtime,
         drift: &DriftSettings,
     ) -> Result<Self, LoadError> {
-        let model = Model::from_bytes(bytes, &LoadOptions::default())?;
+        let mut options = LoadOptions::default();
+        options.runtime = runtime;
+        let model = Model::from_bytes(bytes, &options)?;
         let channels = model.bundle().bundle().settings().latent_channels;
         let reference = Reference::from_manifest(model.manifest(), channels);
         let monitor = Monitor::new(drift.clone(), reference, Instant::now());

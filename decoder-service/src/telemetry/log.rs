@@ -93,6 +93,8 @@ mod otlp {
     use tracing_subscriber::{EnvFilter, Layer};
 
     pub(super) fn provider(endpoint: &str) -> Result<SdkTracerProvider, String> {
+        // The exporter's HTTP client may have been built to ask the program which TLS to use; it may have been told already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpJson)

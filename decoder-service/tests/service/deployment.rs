@@ -51,6 +51,8 @@ fn every_alert_has_its_runbook() {
 
 #[test]
 fn the_containers_settings_are_settings() {
-    let path = root().join("deploy/docker/serve.toml");
-    pinhole_serve::Config::read(&path).unwrap().check().unwrap();
+    for file in ["serve.toml", "serve-cuda.toml"] {
+        let path = root().join("deploy/docker").join(file);
+        pinhole_serve::Config::read(&path).unwrap().check().unwrap();
+    }
 }
