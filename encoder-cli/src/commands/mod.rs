@@ -9,9 +9,9 @@ pub(crate) mod info;
 pub(crate) mod model;
 mod pack_decoder;
 mod repository;
+pub(crate) mod sensor;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
-pub(crate) mod sensor;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -12,8 +12,8 @@ pub mod grids;
 pub mod lower;
 mod manifest;
 mod model;
-mod sensor;
 pub mod parity;
+mod sensor;
 mod tables;
 #[cfg(test)]
 mod testing;

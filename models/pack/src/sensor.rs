@@ -5,9 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use pinhole::bundle::{BundleBuilder, Tag};
-use pinhole::engine::{
-    DType, Executor, Program, Size, Tensor, TensorData, TensorId, reference,
-};
+use pinhole::engine::{DType, Executor, Program, Size, Tensor, TensorData, TensorId, reference};
 use pinhole::sensor::network::{Reference, SensorModel, SensorSettings, SensorTag};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -88,8 +86,10 @@ pub(crate) fn pack(folder: &Path) -> Result<crate::Packed, PackError> {
     let description: Description = serde_json::from_slice(&read(&path)?)
         .map_err(|source| PackError::Description { path, source })?;
     let steps = InputSteps::with(&description.input_steps);
-    let names = [(SensorTag::ANALYSIS, "analysis".into()), (SensorTag::SYNTHESIS, "synthesis".into())];
-    let contexts = (0..description.channels).map(|c| (SensorTag::context(c), format!("context_{c:02}")));
+    let names =
+        [(SensorTag::ANALYSIS, "analysis".into()), (SensorTag::SYNTHESIS, "synthesis".into())];
+    let contexts =
+        (0..description.channels).map(|c| (SensorTag::context(c), format!("context_{c:02}")));
     let mut parts = Vec::new();
     for (tag, name) in names.into_iter().chain(contexts) {
         let name: String = name;
@@ -204,12 +204,15 @@ fn all_tensors(
 fn made_up(dtype: DType, channels: usize, width: usize, seed: usize) -> Tensor {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ (seed as u64 + 1);
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as i32 % 2001 - 1000
     };
     let count = channels * width;
     let data = match dtype {
-        DType::U8 => TensorData::U8((0..count).map(|_| (128 + next() * (seed as i32 + 1) / 125) as u8).collect()),
+        DType::U8 => TensorData::U8(
+            (0..count).map(|_| (128 + next() * (seed as i32 + 1) / 125) as u8).collect(),
+        ),
         DType::I16 => {
             let mut level = 0;
             TensorData::I16(
