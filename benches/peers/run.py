@@ -120,7 +120,7 @@ def measure_pinhole(pinhole: Pinhole, pictures: list[Path], runs: int) -> dict[s
     points: dict[str, list[Point]] = {path.name: [] for path in pictures}
     with tempfile.TemporaryDirectory() as folder:
         for quality in (20, 35, 50, 65, 80):
-            options = ("-q", str(quality), "--runs", str(runs), "--json", *pinhole.model_words)
+            options = ("-q", str(quality), "--runs", str(runs), "--json", *pinhole.encode_words)
             reports = json.loads(pinhole.run("bench", *options, *pictures))
             pinhole.encode(pictures, quality, Path(folder))
             streams = [Path(folder) / f"{path.stem}.pin" for path in pictures]

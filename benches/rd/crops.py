@@ -54,8 +54,8 @@ def main() -> None:
 def through_pinhole(pinhole: Pinhole, path: Path, bpp: float) -> tuple[np.ndarray, int]:
     with tempfile.TemporaryDirectory() as folder:
         stream, decoded = Path(folder) / "a.pin", Path(folder) / "a.ppm"
-        pinhole.run("encode", path, "-o", stream, "--target-bpp", str(bpp), *pinhole.model_words)
-        pinhole.run("decode", stream, "-o", decoded, *pinhole.model_words)
+        pinhole.run("encode", path, "-o", stream, "--target-bpp", str(bpp), *pinhole.encode_words)
+        pinhole.run("decode", stream, "-o", decoded, *pinhole.decode_words)
         return np.asarray(Image.open(decoded)), stream.stat().st_size
 
 

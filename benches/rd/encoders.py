@@ -121,26 +121,35 @@ def _pillow_decode(data: bytes) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
+def _options(*pairs: tuple[str, object]) -> list[str]:
+    return [word for name, value in pairs if value for word in (name, str(value))]
+
+
 class Pinhole:
     """The `pinhole` program, run on many pictures at a time."""
 
     name = "pinhole"
     label = "Pinhole"
 
-    def __init__(self, program: Path, model: Path | None, qualities: tuple[float, ...]):
+    def __init__(
+        self, program: Path, model: Path | None, qualities: tuple[float, ...],
+        effort: str | None = None, decoder: str | None = None, decoder_model: Path | None = None,
+    ):  # fmt: skip
         self.program = program
         self.rates = qualities
-        self.model_words = ["--model", str(model)] if model else []
+        self.encode_words = _options(("--model", model), ("--effort", effort))
+        self.decode_words = _options(("--model", decoder_model or model), ("--decoder", decoder))
         version = self.run("--version").strip()
-        self.settings = f"{version}, {f'model {model.name}' if model else 'shipped model'}"
+        chosen = [f"effort {effort}"] * bool(effort) + [f"decoder {decoder}"] * bool(decoder)
+        self.settings = ", ".join([version, f"model {model.name}" if model else "shipped model", *chosen])
 
     def encode(self, pictures: list[Path], quality: float, folder: Path) -> None:
         """Writes each picture's `.pin` file into `folder`."""
-        self.run("encode", "-f", "-q", str(quality), "-o", f"{folder}/", *self.model_words, *pictures)
+        self.run("encode", "-f", "-q", str(quality), "-o", f"{folder}/", *self.encode_words, *pictures)
 
     def decode(self, streams: list[Path], folder: Path) -> None:
         """Writes each stream's `.ppm` picture into `folder`."""
-        self.run("decode", "-f", "--format", "ppm", "-o", f"{folder}/", *self.model_words, *streams)
+        self.run("decode", "-f", "--format", "ppm", "-o", f"{folder}/", *self.decode_words, *streams)
 
     def run(self, *words: str | Path, stdin: str = "") -> str:
         """Runs a subcommand and returns its standard output; raises what it says if it fails."""

@@ -40,6 +40,9 @@ def main() -> int:
         help="the program; it also does the scoring",
     )
     parser.add_argument("--model", type=Path, help="model bundle instead of the shipped one")
+    parser.add_argument("--effort", help="analysis to encode with: fast, default, best")
+    parser.add_argument("--decoder", help="standard, lite, or a float decoder")
+    parser.add_argument("--decoder-model", type=Path, help="bundle of the float decoder")
     parser.add_argument("--cache", type=Path, help="peers' results (default: peers.json in --out)")
     parser.add_argument(
         "--qualities",
@@ -59,7 +62,9 @@ def main() -> int:
 
     if not args.pinhole.is_file():
         parser.error(f"{args.pinhole}: no such program (cargo build --release, or --pinhole)")
-    pinhole = Pinhole(args.pinhole.resolve(), args.model, args.qualities)
+    pinhole = Pinhole(
+        args.pinhole.resolve(), args.model, args.qualities, args.effort, args.decoder, args.decoder_model
+    )
     originals = sorted(p for p in args.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
     originals = originals[: args.limit]
     if not originals:

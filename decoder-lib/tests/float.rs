@@ -92,10 +92,10 @@ fn small_grey_and_transparent_pictures() {
         let square =
             || (y..(y + 4).min(50)).flat_map(|y| (x..(x + 4).min(75)).map(move |x| (x, y)));
         let count = square().count() as f64;
-        for colour in 0..3 {
+        for (colour, &level) in pixel[..3].iter().enumerate() {
             let levels =
                 square().map(|(x, y)| expected(toy(DecoderKind::Hq), &latents, x, y, colour));
-            assert!(near(pixel[colour], levels.sum::<f64>() / count));
+            assert!(near(level, levels.sum::<f64>() / count));
         }
         let alpha = square().map(|(x, y)| f64::from(latents.alpha().unwrap()[y * 75 + x]));
         assert!(near(pixel[3], alpha.sum::<f64>() / count));

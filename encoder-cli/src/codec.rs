@@ -266,7 +266,7 @@ pub(crate) fn bundle(path: Option<&Path>) -> Result<Bundle> {
 pub(crate) fn bundle_bytes(path: Option<&Path>) -> Result<std::borrow::Cow<'static, [u8]>> {
     Ok(match path {
         Some(path) => std::fs::read(path).with_context(|| path.display().to_string())?.into(),
-        None => SHIPPED.into(),
+        None => (&SHIPPED.0).into(),
     })
 }
 

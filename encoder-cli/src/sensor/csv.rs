@@ -98,7 +98,7 @@ pub(crate) fn write(table: &Table) -> Result<Vec<u8>> {
         });
         writer.write_record(time.into_iter().chain(fields))?;
     }
-    Ok(writer.into_inner().context("cannot write")?)
+    writer.into_inner().context("cannot write")
 }
 
 #[cfg(test)]
