@@ -4,58 +4,52 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use common::{error_lines, json, pinhole, sample, stdout};
-use pinhole::bundle::{Bundle, BundleBuilder, Tag};
 use tempfile::TempDir;
 
-/// The shipped model with its transforms under the names of others, too.
-fn family(path: &Path) {
-    let shipped = fs::read("../models/zoo/photo/photo.pinm").unwrap();
-    let bundle = Bundle::parse(&shipped).unwrap();
-    let mut builder = BundleBuilder::new();
-    for &(tag, bytes) in bundle.sections() {
-        builder.section(tag, bytes.to_vec());
-    }
-    for (from, to) in [(Tag::ANALYSIS, Tag::ANALYSIS_FAST), (Tag::SYNTHESIS, Tag::SYNTHESIS_LITE)] {
-        builder.section(to, bundle.section(from).unwrap().to_vec());
-    }
-    fs::write(path, builder.to_bytes()).unwrap();
-}
+const SHIPPED: &str = "../models/zoo/photo/photo.pinm";
 
 #[test]
 fn efforts_and_decoders_are_chosen_by_name() {
     let folder = TempDir::new().unwrap();
-    let (model, coded) = (folder.path().join("family.pinm"), folder.path().join("a.pin"));
-    family(&model);
-    let about = json(pinhole().args(["model", "info", "--json"]).arg(&model));
-    assert_eq!(about["efforts"], serde_json::json!(["fast", "default"]));
+    let coded = folder.path().join("a.pin");
+    let about = json(pinhole().args(["model", "info", "--json"]).arg(SHIPPED));
+    assert_eq!(about["efforts"], serde_json::json!(["fast", "default", "best"]));
     assert_eq!(about["decoders"], serde_json::json!(["standard", "lite"]));
 
     let encode = |words: &[&str]| {
         let mut command = pinhole();
-        command.arg("encode").arg(sample("chelsea.png")).args(["-o", "-", "--model"]);
-        stdout(command.arg(&model).args(words))
+        command.arg("encode").arg(sample("chelsea.png")).args(["-o", "-"]);
+        stdout(command.args(words))
     };
-    let stream = encode(&[]);
-    assert_eq!(encode(&["--effort", "fast"]), stream);
-    fs::write(&coded, stream).unwrap();
+    let streams = [encode(&["--effort", "fast"]), encode(&[]), encode(&["--effort", "best"])];
+    assert_eq!(encode(&["--effort", "default"]), streams[1]);
+    assert!(streams[0] != streams[1] && streams[1] != streams[2]);
     let decode = |words: &[&str]| {
         let mut command = pinhole();
-        command.arg("decode").arg(&coded).args(["-o", "-", "--format", "ppm", "--model"]);
-        stdout(command.arg(&model).args(words))
+        command.arg("decode").arg(&coded).args(["-o", "-", "--format", "ppm"]);
+        stdout(command.args(words))
     };
-    assert_eq!(decode(&["--decoder", "lite"]), decode(&["--decoder", "standard"]));
-    decode(&["--decoder", "lite", "--scale", "1/4"]);
+    for stream in streams {
+        // Decoders need not know which analysis was used.
+        fs::write(&coded, stream).unwrap();
+        assert_eq!(decode(&["--decoder", "standard"]), decode(&[]));
+        assert_ne!(decode(&["--decoder", "lite"]), decode(&[]));
+        decode(&["--decoder", "lite", "--scale", "1/4"]);
+    }
 }
 
 #[test]
 fn what_the_model_lacks_is_named() {
-    let picture = sample("chelsea.png");
+    let folder = TempDir::new().unwrap();
+    let device = folder.path().join("device.pinm");
+    let mut slim = pinhole();
+    slim.args(["model", "slim", SHIPPED, "--effort", "default", "-o"]);
+    stdout(slim.arg(&device));
     let mut command = pinhole();
-    let lines =
-        error_lines(command.arg("encode").arg(&picture).args(["-o", "-", "--effort", "best"]), 1);
+    command.arg("encode").arg(sample("chelsea.png")).args(["-o", "-", "--effort", "best"]);
+    let lines = error_lines(command.arg("--model").arg(&device), 1);
     assert!(lines[0].contains("effort best") && lines[0].contains("there is default"), "{lines:?}");
 }
 
@@ -63,7 +57,7 @@ fn what_the_model_lacks_is_named() {
 fn slim_bundles_encode_or_decode() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
-    family(&at("family.pinm"));
+    fs::copy(SHIPPED, at("family.pinm")).unwrap();
     let slim = |to: &str, words: &[&str]| {
         let mut command = pinhole();
         command.args(["model", "slim"]).arg(at("family.pinm")).arg("-o").arg(at(to));

