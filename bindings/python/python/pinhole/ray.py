@@ -62,13 +62,15 @@ class _Decode:
 
     def __call__(self, batch: Batch) -> Batch:
         streams = batch[self._column]
-        # An array of arrays whatever their shapes are: equal ones would otherwise become one array.
+        # An array of arrays whatever their shapes are: equal ones would otherwise become one array. All have three
+        # dimensions: a column of arrays of several ranks is none for Ray.
         images = np.empty(len(streams), dtype=object)
         errors = np.empty(len(streams), dtype=object)
         for row, stream in enumerate(streams):
-            images[row], errors[row] = np.empty((0, 0), np.uint8), ""
+            images[row], errors[row] = np.empty((0, 0, 1), np.uint8), ""
             try:
-                images[row] = self._decoder.decode(bytes(stream), **self._options)
+                picture = self._decoder.decode(bytes(stream), **self._options)
+                images[row] = picture.reshape(*picture.shape[:2], -1)
             except PinholeError as error:
                 if self._raise:
                     raise
@@ -91,7 +93,7 @@ def decode(
     batch_size: int = 16,
     keep_streams: bool = False,
 ) -> Dataset:
-    """Adds a column `image` (arrays of `uint8`, grey (rows, columns) or (rows, columns, channels)) and a column `error`
+    """Adds a column `image` (arrays of `uint8`, (rows, columns, channels), grey with one channel) and a column `error`
     (empty, or why there is no picture; the image then has no pixels) to rows with a column of streams.
 
     `model` is a bundle, or the path of one on this machine; it is sent to the workers. `workers` is their number, or the
@@ -125,7 +127,7 @@ def write_pictures(
             if error:
                 continue
             pixels = np.asarray(image, dtype=np.uint8)
-            mode = _MODES[pixels.shape[2] if pixels.ndim == 3 else 1]
+            mode = _MODES[pixels.shape[2]]
             buffer = io.BytesIO()
             Image.frombytes(mode, pixels.shape[1::-1], pixels.tobytes()).save(buffer, format)
             name = PurePosixPath(str(path)).with_suffix(f".{format}").name
