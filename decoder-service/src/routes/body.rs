@@ -28,6 +28,10 @@ pub(super) async fn read(
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > limits.max_body_bytes as u64) {
+        // A client that asked first has not begun to send.
+        if !headers.contains_key(header::EXPECT) {
+            discard(&mut body).await;
+        }
         return Err(too_large());
     }
     let mut share = budget.take(0)?;
@@ -51,6 +55,27 @@ pub(super) async fn read(
         let detail = format!("the body took more than {} ms", limits.body_timeout_ms);
         ApiError::new(Kind::Timeout, detail)
     };
-    tokio::time::timeout(time, whole).await.map_err(|_| timeout())??;
+    let read = tokio::time::timeout(time, whole).await.map_err(|_| timeout())?;
+    if let Err(error) = read {
+        discard(&mut body).await;
+        return Err(error);
+    }
     Ok((bytes.freeze(), share))
+}
+
+/// Bytes of a refused body that are read and forgotten, and for how long.
+const DISCARDED: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Takes a little of what a refused client is still sending: one that writes into a closed connection never reads the
+/// answer.
+async fn discard(body: &mut Body) {
+    let some = async {
+        let mut seen = 0;
+        while seen < DISCARDED {
+            let Some(Ok(frame)) = body.frame().await else { return };
+            seen += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, some).await;
 }
