@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pinhole::format::MetadataKind;
-use pinhole::{EncodeOptions, Effort, Target};
+use pinhole::{Effort, EncodeOptions, Target};
 use pinhole_owned::OwnedEncoder;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -39,7 +39,10 @@ impl Options {
         to.quality = self.quality;
         to.target = self.target_bytes.map(Target::Bytes);
         to.effort = Effort::from_name(&self.effort).ok_or_else(|| {
-            PyValueError::new_err(format!("effort={:?} is none of fast, default, best", self.effort))
+            PyValueError::new_err(format!(
+                "effort={:?} is none of fast, default, best",
+                self.effort
+            ))
         })?;
         to.chunk_rows = self.chunk_rows;
         let records = [

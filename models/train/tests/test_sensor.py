@@ -92,7 +92,7 @@ def test_trellis_beats_plain_rounding():
 
 def test_configs_of_the_project_are_read(pytestconfig):
     for name in ("sensor-imu", "sensor-plant"):
-        assert SensorConfig.read(pytestconfig.rootpath / "configs" / f"{name}.toml").name == name
+        assert SensorConfig.read(pytestconfig.rootpath / "configs" / "sensors" / f"{name}.toml").name == name
 
 
 def test_a_typo_in_a_config_is_an_error(tmp_path):
