@@ -183,15 +183,19 @@ def test_smaller_pictures(rgb: Bytes) -> None:
 
 def test_efforts_and_decoders() -> None:
     model = pinhole.Model()
-    assert model.efforts == ["default"] and model.decoders == ["standard"]
+    assert model.efforts == ["fast", "default", "best"] and model.decoders == ["standard", "lite"]
     grey = np.full((20, 30), 90, np.uint8)
     data = pinhole.encode(grey, effort="default")
     assert data == pinhole.encode(grey)
     assert np.array_equal(pinhole.decode(data, decoder="standard"), pinhole.decode(data))
+    assert pinhole.decode(pinhole.encode(grey, effort="fast"), decoder="lite").shape == grey.shape
+    toy = pinhole.load_model(Path(__file__).parents[3] / "tests/conformance/toy.pinm")
+    assert (toy.efforts, toy.decoders) == (["default"], ["standard"])
     with pytest.raises(pinhole.EncodeError, match="effort best"):
-        pinhole.encode(grey, effort="best")
+        pinhole.encode(grey, model=toy, effort="best")
+    data = pinhole.encode(grey, model=toy)
     with pytest.raises(pinhole.DecodeError, match="decoder lite"):
-        pinhole.decode(data, decoder="lite")
+        pinhole.decode(data, model=toy, decoder="lite")
     with pytest.raises(ValueError, match="effort"):
         pinhole.encode(grey, effort="most")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="decoder"):

@@ -167,8 +167,9 @@ def test_lost_chunks_are_concealed(rgb: Bytes) -> None:
     assert len(found.damaged) == 1
     (band, kind), *_ = found.damaged
     assert kind == "latents" and 0 < band < 6
-    # Far from the lost band nothing changes.
-    assert np.array_equal(found.pixels[: (band - 1) * 64], whole[: (band - 1) * 64])
+    # The synthesis reaches 96 rows; farther from the lost band nothing changes.
+    assert band > 2
+    assert np.array_equal(found.pixels[: band * 64 - 96], whole[: band * 64 - 96])
     assert 10 < psnr(found.pixels, whole) < 50
 
 
