@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import math
 import time
 from pathlib import Path
 
@@ -28,9 +27,8 @@ from .export import load_codec
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
-from .perceptual import border_error, ssimulacra2
 from .tracking import Tracker, flat
-from .train import Average, first_rate, lambda_of, place_rates, set_rate
+from .train import Average, distortion, first_rate, place_rates, rate_factor, set_rate
 
 log = logging.getLogger("pinhole_train")
 
@@ -226,10 +224,7 @@ class DecoderTrainer:
         return self.step / self.config.steps
 
     def _rate_factor(self) -> float:
-        c = self.config
-        if self.step < c.warmup:
-            return (self.step + 1) / c.warmup
-        return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
+        return rate_factor(self.config, self.step, self._progress())
 
     @torch.no_grad()
     def code(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -248,18 +243,9 @@ class DecoderTrainer:
 
     def _fidelity_loss(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> tuple[torch.Tensor, dict]:
         """Per picture (n,), divided by sqrt(lambda) as in the codec's stages; and its parts."""
-        c = self.config
-        lam = lambda_of(quality, self.lambda_range)
-        mse = (drawn - target).square().mean((1, 2, 3))
-        loss = (c.mse_share + (1 - c.mse_share) * quality**8) * lam * mse
-        parts = {"mse": mse.mean()}
-        if c.border:
-            loss = loss + c.border * lam * border_error(drawn, target)
-        if c.perceptual:
-            score = ssimulacra2(target, drawn, whole=False)
-            loss = loss + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
-            parts["ssimulacra2"] = score.mean()
-        return loss / lam.sqrt(), parts
+        parts = distortion(self.config, self.lambda_range, drawn, target, quality)
+        loss = parts.pop("distortion")
+        return loss, {key: value.mean() for key, value in parts.items()}
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         c = self.config

@@ -20,6 +20,7 @@ from . import checkpoint
 from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
 from .data import Crops, DeviceCrops, data_hash, find_pictures
+from .decoder_config import DecoderConfig
 from .graphed import GraphedStep
 from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
@@ -38,6 +39,31 @@ def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tenso
 def focused(uniform: torch.Tensor, focus: float) -> torch.Tensor:
     """Numbers in [0, 1] drawn uniformly, moved towards the middle: there they are 1 / (1 - focus) times as dense."""
     return uniform + focus / (2 * math.pi) * torch.sin(2 * math.pi * uniform)
+
+
+def rate_factor(config: Config | DecoderConfig, step: int, progress: float) -> float:
+    """Learning rate relative to the configured one: a linear warm-up, then a cosine over the stage's progress (0 to 1)."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    return config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def distortion(
+    config: Config | DecoderConfig, bounds: tuple[float, float], drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Per picture (n,): the weighted `distortion` divided by sqrt(lambda), and what it consists of."""
+    lam = lambda_of(quality, bounds)
+    mse = (drawn - target).square().mean((1, 2, 3))
+    # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
+    total = (config.mse_share + (1 - config.mse_share) * quality**8) * lam * mse
+    parts = {"mse": mse}
+    if config.border:
+        total = total + config.border * lam * border_error(drawn, target)
+    if config.perceptual:
+        score = ssimulacra2(target, drawn, whole=False)
+        total = total + config.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
+        parts["ssimulacra2"] = score
+    return parts | {"distortion": total / lam.sqrt()}
 
 
 @torch.no_grad()
@@ -253,26 +279,10 @@ class Trainer:
         return self.step / self.config.steps
 
     def _rate_factor(self) -> float:
-        c = self.config
-        if self.step < c.warmup:
-            return (self.step + 1) / c.warmup
-        return c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
+        return rate_factor(self.config, self.step, self._progress())
 
     def _distortion(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Per picture: weighted `distortion`, and what it consists of."""
-        c = self.config
-        lam = lambda_of(quality, c.lambda_range)
-        mse = (drawn - target).square().mean((1, 2, 3))
-        # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
-        distortion = (c.mse_share + (1 - c.mse_share) * quality**8) * lam * mse
-        parts = {"mse": mse}
-        if c.border:
-            distortion = distortion + c.border * lam * border_error(drawn, target)
-        if c.perceptual:
-            score = ssimulacra2(target, drawn, whole=False)
-            distortion = distortion + c.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
-            parts["ssimulacra2"] = score
-        return parts | {"distortion": distortion / lam.sqrt()}
+        return distortion(self.config, self.config.lambda_range, drawn, target, quality)
 
     def _losses(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Means over the batch of the loss and its parts; what the model made of the batch."""
