@@ -27,6 +27,7 @@ from .export import load_codec
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
+from .tables import SymbolCoder, gaussian_tables
 from .tracking import Tracker, flat
 from .train import Average, distortion, first_rate, place_rates, rate_factor, set_rate
 
@@ -125,8 +126,7 @@ class DecoderTrainer:
         self.lambda_range = before.lambda_range
         codec.requires_grad_(False)
         codec.to(self.device, memory_format=torch.channels_last)
-        codec.coder.bits = codec.coder.bits.to(self.device)
-        codec.coder.beyond_half = codec.coder.beyond_half.to(self.device)
+        codec.coder = SymbolCoder(gaussian_tables(), self.device)
         return codec
 
     def _previous(self, start: str) -> dict:

@@ -44,7 +44,7 @@ def gaussian_tables() -> list[np.ndarray]:
 class SymbolCoder:
     """Rounds and prices latents as an encoder with these tables does; counts the symbols if asked to."""
 
-    def __init__(self, tables: list[np.ndarray]):
+    def __init__(self, tables: list[np.ndarray], device: torch.device | str = "cpu"):
         bits = np.zeros((len(tables), LARGEST + 1), dtype=np.float32)
         for row, table in zip(bits, tables, strict=True):
             reach = len(table) // 2
@@ -56,8 +56,8 @@ class SymbolCoder:
         dearer = np.diff(bits[:, : MAGNITUDES + 1], axis=1)
         steps = np.floor(dearer * BIT_WORTH / 2 / SYMBOL_STEP).clip(0, 0.5 / SYMBOL_STEP - 1)
         self.reaches = np.array([len(table) // 2 for table in tables])
-        self.bits = torch.tensor(bits)
-        self.beyond_half = torch.tensor(steps * SYMBOL_STEP, dtype=torch.float32)
+        self.bits = torch.tensor(bits, device=device)
+        self.beyond_half = torch.tensor(steps * SYMBOL_STEP, dtype=torch.float32, device=device)
         self.counts: np.ndarray | None = None
 
     def code(self, residual: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -26,6 +26,7 @@ from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
+from .tables import SymbolCoder, gaussian_tables
 from .tracking import Tracker, flat
 
 log = logging.getLogger("pinhole_train")
@@ -151,7 +152,7 @@ class Trainer:
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
         self.health = Health(config.shape.latents)
         self.step = 0
-        self.rounding = False
+        self.rounding = self.calibrated = False
         self.skipped = torch.zeros((), device=self.device)
         self.parent = ""
         self.begun = 0.0
@@ -169,6 +170,10 @@ class Trainer:
             self.model.requires_grad_(False)
             for part in self.trained:
                 part.requires_grad_(True)
+        # Decoders learn from what they will get: symbols chosen as encoders choose them, not to the nearest.
+        self.decoders_only = bool(config.train) and all(part.startswith("syntheses.") for part in config.train)
+        if self.decoders_only:
+            self.model.coder = SymbolCoder(gaussian_tables(), self.device)
         round_for_stage(self.model, config.train, False)
         ends = [m for t in self.model.analyses.values() for m in (t.patches, t.down)]
         ends += [m for t in self.model.syntheses.values() for m in (t.up, t.patches)]
@@ -209,6 +214,7 @@ class Trainer:
     def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
         """Take over the weights of another stage; transforms that it did not have stay as they start."""
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
+        self.calibrated = before.quantise and not missing
         strangers = [name for name in missing if not name.startswith(("analyses.", "syntheses."))]
         if strangers:
             raise ValueError(f"{self.config.start}: has no {strangers[0]}: another shape")
@@ -229,6 +235,9 @@ class Trainer:
 
     def _calibrate(self) -> None:
         """Ranges of the activations before the first rounded step."""
+        if self.calibrated and self.step == 0:
+            # The steps learned with these very weights are better than any that could be measured now.
+            return
         for part in self.trained:
             equalise_branches(part, self._probe, exponent=0.5, keep_function=True)
             observe(part, True)
@@ -349,7 +358,7 @@ class Trainer:
         costs = " ".join(f"{name} {cost:.1f}" for name, cost in kmacs_per_pixel(c.shape).items())
         log.info("%s: %d parameters, kMAC per pixel: %s, data %s, %d pictures",
                  c.name, parameter_count(self.model), costs, self.data_hash[:12], len(self.crops.pictures))  # fmt: skip
-        self.model.train()
+        self.model.train(not self.decoders_only)
         name = f"{c.name} {self.out.name}"
         tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
         tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags)
@@ -400,6 +409,6 @@ class Trainer:
         self.model.eval()
         for quality in (0.2, 0.5, 0.8):
             rows.append(self.model(originals, torch.full((len(originals),), quality, device=self.device))["picture"])
-        self.model.train()
+        self.model.train(not self.decoders_only)
         grid = torch.cat([torch.cat(list(row), 2) for row in rows], 1).round().clamp(0, 255)
         return grid.permute(1, 2, 0).byte().cpu().numpy()

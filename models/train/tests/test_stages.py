@@ -44,6 +44,14 @@ def test_a_float_decoder_is_rounded_in_a_stage_of_its_own(tmp_path, photos, pare
     assert torch.equal(coded(rounded)[1]["decoded"], coded(parent)[1]["decoded"])
 
 
+def test_learned_steps_are_kept_where_the_start_has_them(tmp_path, photos, parent):
+    stage = config(train=("syntheses.lite",), quantise=True, start=str(parent), steps=1, learning_rate=1e-9)
+    after = Trainer(stage, photos, tmp_path / "again", "cpu").run()
+    before, now = coded(parent)[0], coded(after)[0]
+    for name in before:
+        torch.testing.assert_close(now[name], before[name], rtol=0, atol=1e-6)
+
+
 def test_another_encoder_for_the_same_decoders(tmp_path, photos, parent):
     another = {"fast": AnalysisShape(width=48, blocks=1, hidden=16, low_hidden=16)}
     shape = dataclasses.replace(SHAPE, analyses=SHAPE.analyses | another)
