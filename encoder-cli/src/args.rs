@@ -35,7 +35,6 @@ pub(crate) enum Command {
     /// Draw original, JPEG and Pinhole side by side at the same number of bytes
     Figure(FigureArgs),
     /// Decode and encode over HTTP, with models that may change meanwhile
-    #[cfg(feature = "serve")]
     Serve(crate::commands::serve::ServeArgs),
     /// Compress, decode and score time series of sensors
     Sensor(SensorArgs),

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
         Command::Model(args) => commands::model::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Figure(args) => commands::figure::run(&args),
-        #[cfg(feature = "serve")]
         Command::Serve(args) => commands::serve::run(&args),
         Command::Sensor(args) => commands::sensor::run(&args),
     };

@@ -38,10 +38,10 @@ interface Border {
   pinhole_record(session: number, index: number, out: number): number;
 }
 
-const ABI = 2;
+const ABI = 3;
 const KINDS = { icc: 1, exif: 2, xmp: 3 } as const;
 const EFFORTS = ["fast", "default", "best"] as const;
-const DECODERS = ["standard", "lite"] as const;
+const DECODERS = ["standard", "lite", "any"] as const;
 const DEFAULT_MAX_PIXELS = 2 ** 26;
 
 /** The numbers of the module's report. */
@@ -119,7 +119,7 @@ export class Codec {
     const code = format === "stream" ? -1 : formatCode(format, options);
     const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
     const conceal = options.conceal ? 1 : 0;
-    const decoder = DECODERS.indexOf(options.decoder ?? "standard");
+    const decoder = DECODERS.indexOf(options.decoder ?? "any");
     const report = this.#call((border, session) =>
       withBytes(border, file, (place, len) =>
         border.pinhole_decode(session, place, len, code, conceal, maxPixels, decoder)));

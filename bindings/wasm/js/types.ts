@@ -42,7 +42,7 @@ export interface EncodeOptions {
 export interface DecodeOptions extends FormatDetails {
   /** Default "rgba8", as a canvas takes it. "stream" is the file's own format. */
   format?: Exclude<PixelFormat, "canvas"> | "stream";
-  /** "lite" takes less time, if the model has it. Default "standard". */
+  /** "lite" takes less time, "standard" draws better pictures. Default: the better of those that the model has. */
   decoder?: "standard" | "lite";
   /** Fill in what is damaged instead of failing. Default false. */
   conceal?: boolean;
@@ -75,7 +75,7 @@ export interface Decoded extends Info {
 export interface Sources {
   /** The WebAssembly module. Default `pinhole.wasm`, or `pinhole-scalar.wasm` where SIMD is missing. */
   module?: Part;
-  /** The model bundle, which may be gzipped. Default `photo.pinm.gz`. */
+  /** The model bundle, which may be gzipped. Default `photo.pinm.gz`: the effort "default" and the decoder "lite". */
   model?: Part;
 }
 

@@ -18,7 +18,10 @@ use session::{EncodeCall, Error};
 pub use session::{Report, Session};
 
 /// The version of this border.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
+
+/// The synthesis that a host without a wish asks for.
+const BEST: u32 = 2;
 
 thread_local! {
     static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -156,7 +159,8 @@ pub unsafe extern "C" fn pinhole_encode(
 }
 
 /// Decodes a file of at most `max_pixels` pixels to the pixel format `format`, or to its own if that is −1. If `conceal`
-/// is not 0, damaged chunks are filled in. `synthesis` is 0 standard, 1 lite. The report then has the pixels, without gaps.
+/// is not 0, damaged chunks are filled in. `synthesis` is 0 standard, 1 lite, 2 the best that the model has. The report then
+/// has the pixels, without gaps.
 ///
 /// # Safety
 /// `session` is open, `file` is good for reading `len` bytes.
@@ -171,14 +175,17 @@ pub unsafe extern "C" fn pinhole_decode(
     synthesis: u32,
 ) -> u32 {
     let mut options = DecodeOptions::default();
-    let Some(&decoder) = Synthesis::ALL.get(synthesis as usize) else {
-        return status(Err(Error::Choice("decoder", synthesis)));
-    };
-    options.decoder = decoder;
     options.conceal = conceal != 0;
     options.max_pixels = max_pixels as u64;
     // SAFETY: the caller's promise.
     let (session, file) = unsafe { (&mut *session, bytes(file, len)) };
+    options.decoder = match synthesis {
+        BEST => session.best_synthesis(),
+        code => match Synthesis::ALL.get(code as usize) {
+            Some(&synthesis) => synthesis,
+            None => return status(Err(Error::Choice("decoder", code))),
+        },
+    };
     status(session.decode(file, u32::try_from(format).ok(), &options))
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use pinhole::format::{Header, Metadata, MetadataKind};
 use pinhole::{
     DecodeError, DecodeOptions, Effort, EncodeError, EncodeOptions, FrameFormat, PictureMut,
-    PictureRef, Target,
+    PictureRef, Synthesis, Target,
 };
 use pinhole_owned::{Model, ModelError, OwnedDecoder, OwnedEncoder};
 
@@ -113,6 +113,13 @@ impl Session {
             output: Vec::new(),
             report: Report::default(),
         })
+    }
+
+    /// The best synthesis of the model; `Standard` if it has none.
+    pub(crate) fn best_synthesis(&self) -> Synthesis {
+        let bundle = self.model.bundle();
+        let found = Synthesis::ALL.into_iter().find(|s| bundle.section(s.tag()).is_some());
+        found.unwrap_or_default()
     }
 
     /// Encodes pixels, which may be rearranged; uses up the records.

@@ -92,6 +92,7 @@ test("the conformance set in the worker: the hashes that Node and every other pr
   // Beside the page for this test only.
   const path = { "test/cases.mjs": fileURLToPath(new URL("cases.mjs", import.meta.url)) };
   path["test/toy.pinm"] = repository("tests/conformance/toy.pinm");
+  path["test/photo.pinm"] = repository("models/zoo/photo/photo.pinm");
   for (const line of lines(lists[2])) {
     const name = line.split(" ")[0];
     path[`test/${name}`] = repository(`tests/conformance/frozen/${name}`);
@@ -104,7 +105,7 @@ test("the conformance set in the worker: the hashes that Node and every other pr
     const { PinholeWorker } = await import(`${base}dist/index.js`);
     const cases = await import(`${base}test/cases.mjs`);
     const toy = await PinholeWorker.open({ model: "test/toy.pinm" });
-    const photo = await PinholeWorker.open();
+    const photo = await PinholeWorker.open({ model: "test/photo.pinm" });
     const read = async (name) => new Uint8Array(await (await fetch(`test/${name}`)).arrayBuffer());
     const result = [
       ...await cases.differences(toy, toyList),

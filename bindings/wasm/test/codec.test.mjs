@@ -44,6 +44,22 @@ test("opaque alpha of a canvas is dropped, other alpha is kept exactly", () => {
   assert.equal(codec.inspect(codec.encode({ ...opaque, format: "rgba8" })).format, "rgba8");
 });
 
+test("the package's model has one effort and the small decoder; a whole one has all", async () => {
+  const picture = waves(64, 64);
+  const file = codec.encode(picture);
+  assert.deepEqual(codec.decode(file).data, codec.decode(file, { decoder: "lite" }).data);
+  refuses(() => codec.decode(file, { decoder: "standard" }), /SYNT/);
+  refuses(() => codec.encode(picture, { effort: "best" }), /ANLB/);
+  const model = await readFile(new URL("../../../models/zoo/photo/photo.pinm", import.meta.url));
+  const whole = await Codec.open({ model });
+  assert.deepEqual(whole.encode(picture), file, "the same latent space");
+  const standard = whole.decode(file, { decoder: "standard" }).data;
+  assert.deepEqual(whole.decode(file).data, standard);
+  assert.deepEqual(whole.decode(file, { decoder: "lite" }).data, codec.decode(file).data);
+  assert.notDeepEqual(standard, codec.decode(file).data);
+  whole.close();
+});
+
 test("a target size is met and used", () => {
   const picture = waves(256, 256);
   for (const targetBytes of [2000, 5000]) {

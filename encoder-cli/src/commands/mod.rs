@@ -10,7 +10,7 @@ pub(crate) mod model;
 mod pack_decoder;
 mod repository;
 pub(crate) mod sensor;
-#[cfg(feature = "serve")]
+#[cfg_attr(not(feature = "serve"), path = "no_serve.rs")]
 pub(crate) mod serve;
 
 use std::io::{self, Write};
