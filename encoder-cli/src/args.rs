@@ -283,6 +283,9 @@ pub(crate) enum ModelCommand {
         /// Leave the decoder out, for devices that only encode
         #[arg(long)]
         encoder_only: bool,
+        /// Take only the int8 decoders from the folder and all else, with it the streams, from this bundle
+        #[arg(long, value_name = "FILE", conflicts_with = "encoder_only")]
+        base: Option<PathBuf>,
         /// Photographs on which programs and graphs are compared
         #[arg(long, value_name = "PICTURE", num_args = 1.., required = true)]
         check: Vec<PathBuf>,
