@@ -204,6 +204,16 @@ fn the_disturbance_is_scored_and_drawn() {
     assert!(text.lines().count() >= 2, "{text}");
     assert!(text.starts_with("window,first_sample,time,score,odd\n20,640,"), "{text}");
 
+    // Against the first 300 rows, which are normal: all of it stands out.
+    let mut calibrated = pinhole();
+    calibrated.args(["sensor", "score", "--window", "16", "--calibration", "18", "--json"]);
+    let found = json(calibrated.arg(at("pump.csv")));
+    assert_eq!(found["relative_to"], "first windows");
+    let wild = &found["windows"].as_array().unwrap()[40..44];
+    assert!(wild.iter().all(|w| w["odd"].as_bool().unwrap()), "{wild:?}");
+    let mut few = pinhole();
+    few.args(["sensor", "score", "--calibration", "7"]).arg(at("pump.csv")).assert().failure();
+
     let mut bare = pinhole();
     bare.args(["sensor", "encode", "--no-scores", "-f"]).arg(at("pump.csv")).assert().success();
     let lines = error_lines(pinhole().args(["sensor", "score"]).arg(at("pump.pin")), 1);
