@@ -283,8 +283,8 @@ pub(crate) enum ModelCommand {
         /// Leave the decoder out, for devices that only encode
         #[arg(long)]
         encoder_only: bool,
-        /// Photographs on which programs and graphs are compared
-        #[arg(long, value_name = "PICTURE", num_args = 1.., required = true)]
+        /// Photographs on which programs and graphs are compared; models of sensors need none
+        #[arg(long, value_name = "PICTURE", num_args = 1..)]
         check: Vec<PathBuf>,
     },
     /// Write a smaller bundle of the same latent space: what a device or a page needs
