@@ -21,7 +21,7 @@ from pinhole_train.sensor.model import (
     magnitude_feature,
     quality_feature,
 )
-from pinhole_train.sensor.train import code, read, train
+from pinhole_train.sensor.train import code, examples, read, train
 
 
 def made_up_har(folder, windows=60):
@@ -94,6 +94,26 @@ def test_trellis_beats_plain_rounding():
 def test_configs_of_the_project_are_read(pytestconfig):
     for name in ("sensor-imu", "sensor-plant"):
         assert SensorConfig.read(pytestconfig.rootpath / "configs" / "sensors" / f"{name}.toml").name == name
+
+
+def test_second_examples_are_decoded_around_predicted_means(tmp_path):
+    made_up_har(tmp_path)
+    windows = load("har", tmp_path, 16)
+    silent = dataclasses.replace(windows, values=np.zeros_like(windows.values))
+    model = SensorModel(config(), 3).eval()
+    for net in model.context:
+        torch.nn.init.zeros_(net.mean.weight)
+        torch.nn.init.constant_(net.mean.bias, 0.3)
+    # The third channel's neighbours: latents of 0 are decoded as 5/16, whose feature is 3.
+    first, second = (examples(model, silent, config(), predicted)[2]["features"][:, :15] for predicted in (False, True))
+    assert not first.any() and (second == 3).any() and set(second.unique().tolist()) == {0, 3}
+
+
+def test_first_networks_are_trained_before(tmp_path):
+    made_up_har(tmp_path)
+    train(config(first_steps=10), tmp_path, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [(row["channel"], row["step"]) for row in rows] == [(c, s) for s in (10, 60) for c in range(3)]
 
 
 def test_a_typo_in_a_config_is_an_error(tmp_path):
