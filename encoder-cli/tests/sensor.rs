@@ -204,20 +204,37 @@ fn the_disturbance_is_scored_and_drawn() {
     assert!(text.lines().count() >= 2, "{text}");
     assert!(text.starts_with("window,first_sample,time,score,odd\n20,640,"), "{text}");
 
-    // Against the first 300 rows, which are normal: all of it stands out.
-    let mut calibrated = pinhole();
-    calibrated.args(["sensor", "score", "--window", "16", "--calibration", "18", "--json"]);
-    let found = json(calibrated.arg(at("pump.csv")));
-    assert_eq!(found["relative_to"], "first windows");
-    let wild = &found["windows"].as_array().unwrap()[40..44];
-    assert!(wild.iter().all(|w| w["odd"].as_bool().unwrap()), "{wild:?}");
-    let mut few = pinhole();
-    few.args(["sensor", "score", "--calibration", "7"]).arg(at("pump.csv")).assert().failure();
-
     let mut bare = pinhole();
     bare.args(["sensor", "encode", "--no-scores", "-f"]).arg(at("pump.csv")).assert().success();
     let lines = error_lines(pinhole().args(["sensor", "score"]).arg(at("pump.pin")), 1);
     assert!(lines[0].contains("no scores"));
+}
+
+#[test]
+fn a_lasting_change_stands_out_from_the_first_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps.csv");
+    let mut text = "flow,pressure\n".to_owned();
+    for i in 0..640 {
+        let step = if (480..544).contains(&i) { 2.0 } else { 0.0 };
+        let (flow, pressure) = ((i * 7919 % 101) as f64 / 100.0, (i * 7907 % 211) as f64 / 100.0);
+        writeln!(text, "{:.2},{pressure:.2}", flow + step).unwrap();
+    }
+    fs::write(&path, text).unwrap();
+    let score = |options: &[&str]| {
+        let mut score = pinhole();
+        score.args(["sensor", "score", "--window", "16", "--json"]).args(options).arg(&path);
+        score
+    };
+    let found = json(&mut score(&["--calibration", "20"]));
+    assert_eq!(found["relative_to"], "first windows");
+    let windows = found["windows"].as_array().unwrap();
+    let odd: Vec<usize> = (0..40).filter(|&w| windows[w]["odd"].as_bool().unwrap()).collect();
+    assert_eq!(odd, [30, 31, 32, 33]);
+    // Without the calibration it is usual before it is over.
+    let found = json(&mut score(&[]));
+    assert!(!found["windows"][33]["odd"].as_bool().unwrap());
+    score(&["--calibration", "7"]).assert().failure();
 }
 
 #[test]
