@@ -41,8 +41,8 @@ pub(crate) enum ModelCommand {
         /// Take only the int8 decoders from the folder and all else, with it the streams, from this bundle
         #[arg(long, value_name = "FILE", conflicts_with = "encoder_only")]
         base: Option<PathBuf>,
-        /// Photographs on which programs and graphs are compared
-        #[arg(long, value_name = "PICTURE", num_args = 1.., required = true)]
+        /// Photographs on which programs and graphs are compared; models of sensors need none
+        #[arg(long, value_name = "PICTURE", num_args = 1..)]
         check: Vec<PathBuf>,
     },
     /// Write a smaller bundle of the same latent space: what a device or a page needs
