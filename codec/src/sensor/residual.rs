@@ -153,9 +153,9 @@ impl ResidualCoder {
         };
         let this = &mut self.channels[channel];
         let scaled = u64::from(magnitude) << 8;
-        this.quick += (scaled >> 2) - (this.quick >> 2);
-        this.middle += (scaled >> 4) - (this.middle >> 4);
-        this.slow += (scaled >> 7) - (this.slow >> 7);
+        this.quick = this.quick - (this.quick >> 2) + (scaled >> 2);
+        this.middle = this.middle - (this.middle >> 4) + (scaled >> 4);
+        this.slow = this.slow - (this.slow >> 7) + (scaled >> 7);
         this.last = [magnitude, this.last[0]];
         this.sign = if magnitude == 0 { 0 } else { 1 + u32::from(negative) };
         if negative { (magnitude as i32).wrapping_neg() } else { magnitude as i32 }
