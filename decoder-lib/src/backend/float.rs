@@ -25,6 +25,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Of the graph's input, `[n][M][rows][columns]`.
+    #[cfg(any(feature = "tract", feature = "ort"))]
     pub(crate) fn input(self) -> [usize; 4] {
         [self.batch, self.channels, self.rows, self.columns]
     }
