@@ -4,31 +4,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pinhole::{Bundle, Decoder, EncodeOptions, Encoder, Picture, PixelFormat, Target};
-
-/// Bytes at a multiple of 64, where weights are read fastest.
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
-static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!("../models/zoo/photo/photo.pinm"));
-static MODEL: &[u8] = &ALIGNED.0;
-
-/// The middle 768×512 pixels' worth of a sample photograph (repeated where it is smaller).
-fn photograph(width: u32, height: u32) -> Picture {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/coffee.png");
-    let sample = image::open(path).unwrap().into_rgb8();
-    let mirror = |at: u32, side: u32| {
-        let turn = at % (2 * side);
-        if turn < side { turn } else { 2 * side - 1 - turn }
-    };
-    let mut data = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let at = (mirror(x, sample.width()), mirror(y, sample.height()));
-            data.extend(sample.get_pixel(at.0, at.1).0);
-        }
-    }
-    Picture::new(width, height, PixelFormat::Rgb8, data).unwrap()
-}
+use pinhole::{Bundle, Decoder, EncodeOptions, Encoder, Target};
+use pinhole_benches::photo::{MODEL, photograph};
 
 fn whole_pictures(c: &mut Criterion) {
     let bundle = Bundle::parse(MODEL).unwrap();

@@ -17,12 +17,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pinhole::bundle::{BundleBuilder, Tag};
-use pinhole::{Bundle, EncodeOptions, Encoder, Picture, PixelFormat};
+use pinhole::{Bundle, EncodeOptions, Encoder};
+use pinhole_benches::photo::{MODEL, photograph};
 use pinhole_decoder::{
     Config, DecoderKind, LoadOptions, Model, Options, Pipeline, Provider, Request, Runtime,
 };
-
-const MODEL: &[u8] = include_bytes!("../models/zoo/photo/photo.pinm");
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -128,24 +127,11 @@ fn toy() -> Result<Vec<u8>> {
     Ok(builder.to_bytes())
 }
 
-/// A sample photograph, mirrored where it is smaller, as a stream of the default quality.
+/// A photograph as a stream of the default quality.
 fn stream((width, height): (u32, u32)) -> Result<Vec<u8>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/coffee.png");
-    let sample = image::open(path)?.into_rgb8();
-    let mirror = |at: u32, side: u32| {
-        let turn = at % (2 * side);
-        if turn < side { turn } else { 2 * side - 1 - turn }
-    };
-    let mut data = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let at = (mirror(x, sample.width()), mirror(y, sample.height()));
-            data.extend(sample.get_pixel(at.0, at.1).0);
-        }
-    }
-    let picture = Picture::new(width, height, PixelFormat::Rgb8, data)?;
     let bundle = Bundle::parse(MODEL)?;
-    Ok(Encoder::new(&bundle, 1)?.encode(&picture, &EncodeOptions::default())?)
+    let options = EncodeOptions::default();
+    Ok(Encoder::new(&bundle, 1)?.encode(&photograph(width, height), &options)?)
 }
 
 /// Prints a line of the table; the samples of the picture.

@@ -14,6 +14,7 @@ use pinhole::engine::{
 use pinhole::{
     Bundle, DecodeOptions, Decoder, Effort, EncodeOptions, Encoder, Picture, PixelFormat,
 };
+use pinhole_benches::photo::{MODEL, photograph};
 use pinhole_benches::{family, noise};
 
 const WIDTH: u32 = 768;
@@ -218,24 +219,6 @@ fn picture() -> Picture {
     Picture::new(WIDTH, HEIGHT, PixelFormat::Rgb8, samples.collect()).unwrap()
 }
 
-/// A sample photograph, mirrored at its right and lower edge.
-fn photograph() -> Picture {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/coffee.png");
-    let sample = image::open(path).unwrap().into_rgb8();
-    let mirror = |at: u32, side: u32| {
-        let turn = at % (2 * side);
-        if turn < side { turn } else { 2 * side - 1 - turn }
-    };
-    let mut data = Vec::new();
-    for y in 0..HEIGHT {
-        for x in 0..WIDTH {
-            let at = (mirror(x, sample.width()), mirror(y, sample.height()));
-            data.extend(sample.get_pixel(at.0, at.1).0);
-        }
-    }
-    Picture::new(WIDTH, HEIGHT, PixelFormat::Rgb8, data).unwrap()
-}
-
 fn whole(name: &str, file: &[u8], picture: &Picture, runs: usize, only: Option<&str>) {
     let file = Aligned::new(file);
     let bundle = Bundle::parse(file.get()).unwrap();
@@ -298,7 +281,6 @@ fn main() {
         whole("family", &family::bundle().unwrap(), &picture(), runs, only);
     }
     if wanted("photo") {
-        let model = include_bytes!("../models/zoo/photo/photo.pinm");
-        whole("photo", model, &photograph(), runs, only);
+        whole("photo", MODEL, &photograph(WIDTH, HEIGHT), runs, only);
     }
 }

@@ -1,6 +1,7 @@
 //! Programs and data that several benches share.
 
 pub mod family;
+pub mod photo;
 
 use pinhole::engine::requant::Bounds;
 use pinhole::engine::{ConvSpec, DType, DepthwiseSpec, ProgramBuilder, ProgramError, TensorId};

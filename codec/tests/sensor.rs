@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use pinhole::sensor::{
-    FrameHead, Promise, RawFrame, Sample, SampleType, SensorDecoder, SensorEncoder, SensorError,
-    SensorHeader, SensorOptions, TimeUnit,
+    FrameHead, Promise, RawFrame, Sample, SampleType, ScoreKind, SensorDecoder, SensorEncoder,
+    SensorError, SensorHeader, SensorOptions, TimeUnit,
 };
 use proptest::prelude::*;
 
@@ -217,6 +217,10 @@ fn wrong_input_is_told() {
         let options = SensorOptions::new(promise, SampleType::F32);
         assert!(matches!(SensorEncoder::new(1, &options), Err(SensorError::Setting { .. })));
     }
+    for calibration in [1, 7, 1025] {
+        let options = SensorOptions { calibration, ..options.clone() };
+        assert!(matches!(SensorEncoder::new(3, &options), Err(SensorError::Setting { .. })));
+    }
     let wide = SensorOptions { window: 5000, ..options };
     assert!(matches!(SensorEncoder::new(3, &wide), Err(SensorError::Setting { .. })));
     // A picture is no sensor stream.
@@ -359,6 +363,44 @@ fn an_odd_window_is_scored_without_decoding() {
     assert_eq!(scores.len(), 80);
     let odd: Vec<usize> = (0..80).filter(|&w| scores[w] >= header.threshold).collect();
     assert_eq!(odd, [60], "{scores:?}");
+}
+
+#[test]
+fn calibrated_scores_tell_a_lasting_change_from_drift() {
+    // A slow drift all the time; a step in one channel in windows 60 to 69.
+    let mut samples = motion(64 * 100, 3);
+    for (i, x) in samples.iter_mut().enumerate() {
+        *x += i as f32 * 1e-5 + if i % 3 == 1 && (60..70).contains(&(i / 192)) { 2.0 } else { 0.0 };
+    }
+    let mut options = SensorOptions::new(Promise::MaxError(vec![0.01; 3]), SampleType::F32);
+    (options.window, options.windows_per_frame, options.calibration) = (64, 8, 30);
+    let stream = encode(&samples, 3, &options);
+    let (header, mut at) = SensorHeader::parse(&stream).unwrap();
+    assert_eq!(header.scores, ScoreKind::Calibrated);
+    let mut scores = Vec::new();
+    while at < stream.len() {
+        let raw = RawFrame::parse(&stream[at..], &header).unwrap();
+        scores.extend(raw.head.scores);
+        at += raw.length;
+    }
+    assert!(scores[..30].iter().all(|&s| s == 0), "{scores:?}");
+    let odd: Vec<usize> = (0..100).filter(|&w| scores[w] >= header.threshold).collect();
+    assert_eq!(odd, (60..70).collect::<Vec<_>>(), "{scores:?}");
+    // Scores are the encoder's matter: samples are the same with any.
+    let plain = SensorOptions { calibration: 0, ..options.clone() };
+    assert_eq!(decode(&stream).unwrap(), decode(&encode(&samples, 3, &plain)).unwrap());
+    // A short last window is not judged.
+    let mut longer = samples.clone();
+    longer.extend([1e6; 30]);
+    let stream = encode(&longer, 3, &options);
+    let (header, mut at) = SensorHeader::parse(&stream).unwrap();
+    let mut last = 1;
+    while at < stream.len() {
+        let raw = RawFrame::parse(&stream[at..], &header).unwrap();
+        last = raw.head.scores.last().copied().unwrap_or(last);
+        at += raw.length;
+    }
+    assert_eq!(last, 0);
 }
 
 #[test]

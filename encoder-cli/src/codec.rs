@@ -422,9 +422,20 @@ pub(crate) struct Packed {
     pub(crate) report: Vec<String>,
 }
 
+/// What to make of an exported model.
+#[cfg_attr(not(feature = "pack"), expect(dead_code))]
+pub(crate) enum Packing {
+    /// All of it.
+    Whole,
+    /// What encodes.
+    EncoderOnly,
+    /// Its int8 decoders, in this bundle.
+    DecodersInto(Vec<u8>),
+}
+
 /// Lowers the ONNX graphs in `folder` into a bundle, checked on the middles of `pictures`.
 #[cfg(feature = "pack")]
-pub(crate) fn pack(folder: &Path, encoder_only: bool, pictures: &[Picture]) -> Result<Packed> {
+pub(crate) fn pack(folder: &Path, what: &Packing, pictures: &[Picture]) -> Result<Packed> {
     let rgb = |picture: &Picture| {
         let channels = picture.format.channels();
         let pixels = picture.data.chunks_exact(channels);
@@ -436,12 +447,19 @@ pub(crate) fn pack(folder: &Path, encoder_only: bool, pictures: &[Picture]) -> R
         }
     };
     let pictures: Vec<_> = pictures.iter().map(rgb).collect();
-    let packed = pinhole_pack::pack(folder, &pictures, pinhole_pack::Options { encoder_only })?;
+    let whole = |encoder_only| {
+        pinhole_pack::pack(folder, &pictures, pinhole_pack::Options { encoder_only })
+    };
+    let packed = match what {
+        Packing::Whole => whole(false),
+        Packing::EncoderOnly => whole(true),
+        Packing::DecodersInto(base) => pinhole_pack::pack_decoders(folder, base, &pictures),
+    }?;
     let report = packed.report.to_string().lines().map(str::to_owned).collect();
     Ok(Packed { bytes: packed.bytes, report })
 }
 
 #[cfg(not(feature = "pack"))]
-pub(crate) fn pack(_folder: &Path, _encoder_only: bool, _pictures: &[Picture]) -> Result<Packed> {
+pub(crate) fn pack(_folder: &Path, _what: &Packing, _pictures: &[Picture]) -> Result<Packed> {
     Err(anyhow!("this program was built without the packer: build it with `--features pack`"))
 }

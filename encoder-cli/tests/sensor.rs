@@ -211,6 +211,33 @@ fn the_disturbance_is_scored_and_drawn() {
 }
 
 #[test]
+fn a_lasting_change_stands_out_from_the_first_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps.csv");
+    let mut text = "flow,pressure\n".to_owned();
+    for i in 0..640 {
+        let step = if (480..544).contains(&i) { 2.0 } else { 0.0 };
+        let (flow, pressure) = ((i * 7919 % 101) as f64 / 100.0, (i * 7907 % 211) as f64 / 100.0);
+        writeln!(text, "{:.2},{pressure:.2}", flow + step).unwrap();
+    }
+    fs::write(&path, text).unwrap();
+    let score = |options: &[&str]| {
+        let mut score = pinhole();
+        score.args(["sensor", "score", "--window", "16", "--json"]).args(options).arg(&path);
+        score
+    };
+    let found = json(&mut score(&["--calibration", "20"]));
+    assert_eq!(found["relative_to"], "first windows");
+    let windows = found["windows"].as_array().unwrap();
+    let odd: Vec<usize> = (0..40).filter(|&w| windows[w]["odd"].as_bool().unwrap()).collect();
+    assert_eq!(odd, [30, 31, 32, 33]);
+    // Without the calibration it is usual before it is over.
+    let found = json(&mut score(&[]));
+    assert!(!found["windows"][33]["odd"].as_bool().unwrap());
+    score(&["--calibration", "7"]).assert().failure();
+}
+
+#[test]
 fn damage_is_an_error_or_a_gap() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -784,6 +784,15 @@ typedef struct PinholeSensorOptions {
    * With a model: the share of normal windows that may seem odd, 0 to 1. Default 0.01.
    */
   float false_alarm_rate;
+  /**
+   * Windows at the start of the stream that are known to be normal, 8 to 1024: scores are then relative to them. 0: none
+   * is known to be. Default 0.
+   */
+  uint32_t calibration;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
 } PinholeSensorOptions;
 
 /**

@@ -154,7 +154,7 @@ pub(crate) unsafe fn encode_options<'a>(
     Ok(own)
 }
 
-fn reserved(value: u32) -> Result<(), Failure> {
+pub(crate) fn reserved(value: u32) -> Result<(), Failure> {
     match value {
         0 => Ok(()),
         other => Err(Failure::invalid(format!("options: `reserved` is {other}, not 0"))),

@@ -9,6 +9,7 @@ use pinhole_owned::{OwnedSensorDecoder, OwnedSensorEncoder, OwnedSensorModel};
 
 use crate::border::{bytes, call, enter, free, handle, place, shared_by_threads};
 use crate::encoder::PinholeBytes;
+use crate::options::reserved;
 use crate::sized::{self, Growing};
 use crate::status::{Failure, PinholeError, PinholeStatus};
 
@@ -91,11 +92,16 @@ pub struct PinholeSensorOptions {
     pub scores: u32,
     /// With a model: the share of normal windows that may seem odd, 0 to 1. Default 0.01.
     pub false_alarm_rate: f32,
+    /// Windows at the start of the stream that are known to be normal, 8 to 1024: scores are then relative to them. 0: none
+    /// is known to be. Default 0.
+    pub calibration: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: numbers and a raw pointer, the first of them the size.
 unsafe impl Growing for PinholeSensorOptions {
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, calibration);
 
     fn defaults() -> Self {
         PinholeSensorOptions {
@@ -112,6 +118,8 @@ unsafe impl Growing for PinholeSensorOptions {
             interval: 0,
             scores: 1,
             false_alarm_rate: 0.01,
+            calibration: 0,
+            reserved: 0,
         }
     }
 }
@@ -300,6 +308,8 @@ fn sensor_options(
         other => return Err(Failure::invalid(format!("time unit {other} is not known"))),
     };
     options.scores = given.scores != 0;
+    options.calibration = given.calibration;
+    reserved(given.reserved)?;
     Ok(options)
 }
 

@@ -72,7 +72,11 @@ rust=$cross/rust
 if [[ ! -f $rust/complete ]]; then
     step "Rust from Debian's archive (about 230 MB, once)"
     command -v dpkg >/dev/null || fail "no dpkg: this needs Debian"
-    dpkg --print-foreign-architectures | grep -qx arm64 || as_root dpkg --add-architecture arm64
+    if ! dpkg --print-foreign-architectures | grep -qx arm64; then
+        as_root dpkg --add-architecture arm64
+        # What was fetched before has nothing of it.
+        updated=
+    fi
     update
     rm -rf "$rust" "$cross/debs"
     mkdir -p "$rust" "$cross/debs"

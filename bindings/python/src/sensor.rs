@@ -29,7 +29,7 @@ fn decode_error(error: SensorError) -> PyErr {
 }
 
 /// What the package hands over: promise, its quality, its numbers; type of samples; window, windows of a frame, key
-/// interval; unit of times and their usual distance; whether there are scores; names.
+/// interval; unit of times and their usual distance; whether there are scores; windows known to be normal; names.
 #[derive(FromPyObject)]
 pub(crate) struct Options {
     #[pyo3(item)]
@@ -52,6 +52,8 @@ pub(crate) struct Options {
     interval: u64,
     #[pyo3(item)]
     scores: bool,
+    #[pyo3(item)]
+    calibration: u32,
     #[pyo3(item)]
     names: Vec<String>,
 }
@@ -93,6 +95,7 @@ impl Options {
         options.windows_per_frame = self.windows_per_frame;
         options.key_interval = self.key_interval;
         options.scores = self.scores;
+        options.calibration = self.calibration;
         options.time = match self.time_unit {
             Some(unit) => Some((named(&UNITS, &unit)?, self.interval)),
             None => None,

@@ -92,6 +92,17 @@ def test_scores_without_decoding(samples: Samples) -> None:
     assert odd[0] == 50 and odd[-1] < 56
 
 
+def test_scores_against_the_first_windows() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.standard_normal((3200, 2)).astype(np.float32)
+    noise[2400:2560, 1] += 3
+    found, threshold = sensor.scores(sensor.encode(noise, max_error=0.1, window=32, calibration=40))
+    odd = np.flatnonzero(found >= threshold)
+    assert not found[:40].any() and odd.tolist() == [75, 76, 77, 78, 79]
+    with pytest.raises(pinhole.EncodeError, match="calibration"):
+        sensor.encode(noise, max_error=0.1, calibration=5)
+
+
 def test_damage(samples: Samples) -> None:
     data = bytearray(sensor.encode(samples, max_error=0.01, windows_per_frame=4, key_interval=1))
     data[len(data) // 2] ^= 1

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 
 use super::frame::{PictureRef, check_size};
 use super::lines::Lines;
+use super::search::{Found, quality_for};
 use super::stream::{EncodeStream, Parts};
 use super::{EncodeError, FrameFormat};
 use crate::bundle::{Bundle, BundleError, Effort};
 use crate::engine::{Executor, Program, RowMut, run_banded};
 use crate::entropy::encode_plane;
-use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata, QUALITY_MAX};
+use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata};
 use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
 use crate::parallel;
 
@@ -21,7 +22,7 @@ pub(super) const PATCH: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Target {
-    /// The best quality whose whole file is at most this long.
+    /// A file of at most so many bytes, and of hardly fewer: a part in 512, where a quality comes that near.
     Bytes(u64),
 }
 
@@ -330,7 +331,7 @@ impl<'a> Encoder<'a> {
         })
     }
 
-    /// The best quality whose file is at most `target` bytes.
+    /// A quality whose file is at most `target` bytes, and few less.
     fn search(
         &mut self,
         header: &Header,
@@ -343,20 +344,13 @@ impl<'a> Encoder<'a> {
         let overhead = assemble(header, &options.metadata, &empty, alpha)?.len() as u64;
         // Room for the growth of the chunks' length fields.
         let overhead = overhead + 4 * u64::from(header.bands());
-        let mut size = |quality| -> Result<u64, EncodeError> {
+        let found = quality_for(target, |quality| -> Result<u64, EncodeError> {
             Ok(overhead + self.cost(&Header { quality, ..*header }, latents)?)
-        };
-        let smallest = size(0)?;
-        if smallest > target {
-            return Err(EncodeError::TargetTooSmall { target, smallest });
+        })?;
+        match found {
+            Found::Quality(quality) => Ok(quality),
+            Found::TooSmall { smallest } => Err(EncodeError::TargetTooSmall { target, smallest }),
         }
-        // Size grows with quality; bisection keeps `low` within the target even where it does not quite.
-        let (mut low, mut high) = (0, QUALITY_MAX + 1);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if size(middle)? <= target { low = middle } else { high = middle }
-        }
-        Ok(low)
     }
 }
 

@@ -8,6 +8,7 @@ mod frame;
 mod latents;
 mod lines;
 mod picture;
+mod search;
 mod stream;
 mod yuv;
 

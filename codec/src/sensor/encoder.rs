@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::frame::FrameHead;
 use super::header::{PromiseKind, ScoreKind, SensorHeader};
 use super::learned::Learned;
-use super::score::RunningScore;
+use super::score::{CalibratedScore, RunningScore};
 use super::window::{MAX_LEVEL, MAX_STEPS, Mark, MarkCoder, Plain, Window};
 use super::{Promise, Sample, SensorError, SensorModel, SensorOptions, sample};
 use crate::entropy::binary::BitEncoder;
@@ -21,6 +21,7 @@ pub struct SensorEncoder<'m> {
     marks: MarkCoder,
     plain: Plain,
     score: RunningScore,
+    calibrated: Option<CalibratedScore>,
     /// The window that is being filled, up to `filled` sample times.
     window: Window,
     filled: usize,
@@ -45,12 +46,13 @@ impl<'m> SensorEncoder<'m> {
     /// # Errors
     /// Settings out of range, or not one for each channel.
     pub fn new(channels: usize, options: &SensorOptions) -> Result<Self, SensorError> {
-        Self::start_stream(options.header(channels)?, None)
+        Self::start_stream(options.header(channels)?, None, options.calibration, &[])
     }
 
     /// Starts a stream of the model's channels and windows. Windows of a stream of a quality may go through its network, and
-    /// decoding then needs the model. Scores are relative to its reference in any case; windows are odd from the score on
-    /// that normal ones reach at this rate of false alarms. An empty list of spreads stands for the model's.
+    /// decoding then needs the model. Scores are relative to its reference in any case, unless the options have a
+    /// calibration; windows are odd from the score on that normal ones reach at this rate of false alarms. An empty list of
+    /// spreads stands for the model's.
     ///
     /// # Errors
     /// As [`new`](Self::new); windows of another length than the model's.
@@ -69,17 +71,22 @@ impl<'m> SensorEncoder<'m> {
         if header.promise == PromiseKind::Quality {
             header.latent_space = model.latent_space();
         }
-        if options.scores {
+        if header.scores == ScoreKind::Running {
             header.scores = ScoreKind::Model;
             header.threshold = model.reference().threshold(false_alarm_rate);
         }
-        let learned = Learned::new(model, &header)?;
-        Self::start_stream(header, Some(learned))
+        Learned::check(model, &header)?;
+        // The network's buffers are half of the memory of a stream.
+        let used = header.needs_model() || header.scores == ScoreKind::Model;
+        let learned = used.then(|| Learned::new(model, &header)).transpose()?;
+        Self::start_stream(header, learned, options.calibration, model.spread())
     }
 
     fn start_stream(
         header: SensorHeader,
         learned: Option<Learned<'m>>,
+        calibration: u32,
+        spread: &[f32],
     ) -> Result<Self, SensorError> {
         // Checks the ranges.
         header.write()?;
@@ -91,6 +98,8 @@ impl<'m> SensorEncoder<'m> {
             marks: MarkCoder::new(&header),
             plain: Plain::new(&header),
             score: RunningScore::default(),
+            calibrated: (header.scores == ScoreKind::Calibrated)
+                .then(|| CalibratedScore::new(header.channels.len(), calibration, spread)),
             original: Vec::with_capacity(window.values.len()),
             window,
             filled: 0,
@@ -216,6 +225,11 @@ impl<'m> SensorEncoder<'m> {
         if self.header.scores == ScoreKind::Model {
             let score = self.model_score()?;
             self.head.scores.push(score);
+        }
+        if let Some(calibrated) = &mut self.calibrated {
+            // Means of short windows are too noisy to be judged.
+            let whole = len == self.header.window;
+            self.head.scores.push(if whole { calibrated.next(&self.original) } else { 0 });
         }
         if self.header.scores == ScoreKind::Running {
             let bits = (self.coder.bits() - before) as f32;

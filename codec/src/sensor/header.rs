@@ -53,6 +53,8 @@ pub enum ScoreKind {
     Model,
     /// The windows before.
     Running,
+    /// The stream's first windows, which were known to be normal.
+    Calibrated,
 }
 
 /// One channel.
@@ -164,6 +166,7 @@ impl SensorHeader {
                 0 => ScoreKind::None,
                 1 => ScoreKind::Model,
                 2 => ScoreKind::Running,
+                3 => ScoreKind::Calibrated,
                 other => return Err(bad("score kind", other)),
             },
             threshold,

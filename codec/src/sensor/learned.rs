@@ -36,10 +36,7 @@ pub(crate) struct Attempt {
 impl<'m> Learned<'m> {
     /// # Errors
     /// The model is for other windows than the stream's.
-    pub(crate) fn new(
-        model: &'m SensorModel<'m>,
-        header: &SensorHeader,
-    ) -> Result<Self, SensorError> {
+    pub(crate) fn check(model: &SensorModel<'_>, header: &SensorHeader) -> Result<(), SensorError> {
         let (channels, window) = (header.channels.len(), header.window);
         if model.channels() != channels {
             return Err(SensorError::ModelChannels { model: model.channels(), stream: channels });
@@ -47,6 +44,17 @@ impl<'m> Learned<'m> {
         if model.window() != window {
             return Err(SensorError::ModelWindow { model: model.window(), stream: window });
         }
+        Ok(())
+    }
+
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(crate) fn new(
+        model: &'m SensorModel<'m>,
+        header: &SensorHeader,
+    ) -> Result<Self, SensorError> {
+        Self::check(model, header)?;
+        let (channels, window) = (header.channels.len(), header.window);
         Ok(Self {
             model,
             network: Network::new(model),

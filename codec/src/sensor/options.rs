@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::header::{Channel, PromiseKind, ScoreKind, SensorHeader, TimeUnit};
+use super::score::{CALIBRATED_THRESHOLD, MAX_CALIBRATION, MIN_CALIBRATION, RUNNING_THRESHOLD};
 use super::{SampleType, SensorError};
 
 /// What decoded samples are to be.
@@ -59,6 +60,10 @@ pub struct SensorOptions {
     pub time: Option<(TimeUnit, u64)>,
     /// Whether every window gets a score.
     pub scores: bool,
+    /// Windows at the start of the stream that are known to be normal, 8 to 1024; scores are then relative to them, in
+    /// place of the model's reference or the windows before, and windows from three times the edge of what is normal on
+    /// are odd. 0: none is known to be.
+    pub calibration: u32,
 }
 
 impl SensorOptions {
@@ -81,6 +86,7 @@ impl SensorOptions {
             key_interval: Self::DEFAULT_KEY_INTERVAL,
             time: None,
             scores: true,
+            calibration: 0,
         }
     }
 
@@ -118,6 +124,16 @@ impl SensorOptions {
         if !self.names.is_empty() {
             each("names", self.names.len())?;
         }
+        let calibrated = MIN_CALIBRATION..=MAX_CALIBRATION;
+        if self.calibration != 0 && !calibrated.contains(&self.calibration) {
+            let value = self.calibration.into();
+            return Err(SensorError::Setting { name: "calibration", value });
+        }
+        let (scores, threshold) = match (self.scores, self.calibration) {
+            (false, _) => (ScoreKind::None, 0),
+            (true, 0) => (ScoreKind::Running, RUNNING_THRESHOLD),
+            (true, _) => (ScoreKind::Calibrated, CALIBRATED_THRESHOLD),
+        };
         let channels = scales.into_iter().enumerate().map(|(c, (levels_per_unit, max_error))| {
             let name = self.names.get(c).cloned().unwrap_or_default();
             Channel { name, levels_per_unit, max_error }
@@ -125,8 +141,8 @@ impl SensorOptions {
         Ok(SensorHeader {
             promise,
             sample_type: self.sample_type,
-            scores: if self.scores { ScoreKind::Running } else { ScoreKind::None },
-            threshold: if self.scores { super::score::RUNNING_THRESHOLD } else { 0 },
+            scores,
+            threshold,
             time_unit: self.time.map(|(unit, _)| unit),
             interval: self.time.map_or(0, |(_, interval)| interval),
             quality,

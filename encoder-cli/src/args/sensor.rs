@@ -92,6 +92,10 @@ pub(crate) struct SensorEncodeArgs {
     #[arg(long, value_name = "N", default_value_t = SensorOptions::DEFAULT_KEY_INTERVAL,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) key_interval: u32,
+    /// Windows at the start that are known to be normal, 8 to 1024: scores are then relative to them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=1024),
+        conflicts_with = "no_scores")]
+    pub(crate) calibration: Option<u32>,
     /// Leave scores out
     #[arg(long)]
     pub(crate) no_scores: bool,
@@ -137,6 +141,9 @@ pub(crate) struct SensorScoreArgs {
     /// Bound of the error, as of encode, at which a table's windows are measured
     #[arg(short = 'e', long, value_name = "E[%],...", value_delimiter = ',', value_parser = bound)]
     pub(crate) max_error: Vec<Bound>,
+    /// Windows at the start that are known to be normal, 8 to 1024: scores are then relative to them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=1024))]
+    pub(crate) calibration: Option<u32>,
     /// Windows with a score of this or more are odd; without it, as the stream says
     #[arg(long, value_name = "X", value_parser = super::positive)]
     pub(crate) threshold: Option<f64>,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{about, bundle, pack_decoder, print, print_json, repository};
 use crate::args::{Decoder, Effort, ModelArgs, ModelCommand};
-use crate::codec::{self, Bundle, BundleInfo};
+use crate::codec::{self, Bundle, BundleInfo, Packing};
 use crate::report::{Failure, Outcome, shown};
 use crate::{output, picture};
 
@@ -19,8 +19,15 @@ pub(crate) fn run(args: &ModelArgs) -> Outcome {
             let told = if *json { print_json(&info) } else { print(&in_words(&info)) };
             told.map_err(Failure::from)
         }
-        ModelCommand::Pack { folder, output, encoder_only, check } => {
-            pack(folder, output, *encoder_only, check).map_err(about(folder))
+        ModelCommand::Pack { folder, output, encoder_only, base, check } => {
+            let what = match (base, encoder_only) {
+                (Some(base), _) => {
+                    Packing::DecodersInto(picture::read_bytes(base).map_err(about(base))?)
+                }
+                (None, true) => Packing::EncoderOnly,
+                (None, false) => Packing::Whole,
+            };
+            pack(folder, output, &what, check).map_err(about(folder))
         }
         ModelCommand::Slim { bundle: path, output, effort, decoder } => {
             slim(path, output, effort, decoder).map_err(about(path))
@@ -96,13 +103,13 @@ fn slim(from: &Path, to: &Path, efforts: &[Effort], decoders: &[Decoder]) -> Res
     print(&format!("{}: {} bytes\n", shown(to), bytes.len()))
 }
 
-fn pack(folder: &Path, path: &Path, encoder_only: bool, check: &[PathBuf]) -> Result<()> {
+fn pack(folder: &Path, path: &Path, what: &Packing, check: &[PathBuf]) -> Result<()> {
     let read = |path: &PathBuf| -> Result<_> {
         let loaded = picture::read_bytes(path).and_then(|bytes| picture::parse(&bytes));
         Ok(loaded.with_context(|| shown(path).to_string())?.picture)
     };
     let pictures: Vec<_> = check.iter().map(read).collect::<Result<_>>()?;
-    let packed = codec::pack(folder, encoder_only, &pictures)?;
+    let packed = codec::pack(folder, what, &pictures)?;
     output::write_file(path, &packed.bytes)?;
     let mut text = packed.report.join("\n");
     if !text.is_empty() {

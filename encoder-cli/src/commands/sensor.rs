@@ -73,6 +73,7 @@ fn encode_one(
     options.windows_per_frame = args.frame;
     options.key_interval = args.key_interval;
     options.scores = !args.no_scores;
+    options.calibration = args.calibration.unwrap_or(0);
     let start = Instant::now();
     let stream = compress(&table, &options, model, args.false_alarms)?;
     let time = start.elapsed();
@@ -348,13 +349,15 @@ fn score(args: &SensorScoreArgs, model: Model) -> Result<()> {
             true => &[Bound::Relative(0.01)][..],
             false => &args.max_error,
         };
-        let options = options(&table, bounds(&table, asked)?, args.window, model);
+        let mut options = options(&table, bounds(&table, asked)?, args.window, model);
+        options.calibration = args.calibration.unwrap_or(0);
         compress(&table, &options, model, args.false_alarms)?
     };
     let (header, mut at) = SensorHeader::parse(&stream)?;
     let relative_to = match header.scores {
         ScoreKind::Model => "model",
         ScoreKind::Running => "windows before",
+        ScoreKind::Calibrated => "first windows",
         _ => bail!("this stream has no scores"),
     };
     let threshold = args.threshold.unwrap_or(f64::from(header.threshold) / SCORE_UNIT);

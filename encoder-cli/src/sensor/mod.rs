@@ -120,7 +120,9 @@ pub(crate) fn parse(name: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Resul
         #[cfg(feature = "parquet")]
         TableFormat::Parquet => parquet::parse(bytes, options)?,
         #[cfg(not(feature = "parquet"))]
-        TableFormat::Parquet => bail!("this program was built without Parquet: build it with `--features parquet`"),
+        TableFormat::Parquet => {
+            bail!("this program was built without Parquet: build it with `--features parquet`")
+        }
     };
     if !options.channels.is_empty() {
         table.select(&options.channels)?;
@@ -139,7 +141,9 @@ pub(crate) fn write(table: &Table, format: TableFormat) -> Result<Vec<u8>> {
         #[cfg(feature = "parquet")]
         TableFormat::Parquet => parquet::write(table),
         #[cfg(not(feature = "parquet"))]
-        TableFormat::Parquet => bail!("this program was built without Parquet: build it with `--features parquet`"),
+        TableFormat::Parquet => {
+            bail!("this program was built without Parquet: build it with `--features parquet`")
+        }
     }
 }
 

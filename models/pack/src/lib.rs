@@ -2,10 +2,12 @@
 //!
 //! [`pack`] reads the exported folder, [lowers](lower) each graph to a program of the engine, [checks](parity) the
 //! programs against the graphs on real pictures, and writes the bundle with what it found in its manifest.
-//! [`verify`] does the checks again for a bundle that exists; [`encoder_only`] drops what devices do not need.
+//! [`verify`] does the checks again for a bundle that exists; [`encoder_only`] drops what devices do not need;
+//! [`pack_decoders`] puts new decoders into an old bundle.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod decoders;
 mod error;
 pub mod graph;
 pub mod grids;
@@ -22,6 +24,7 @@ use std::path::Path;
 
 use pinhole::bundle::{Bundle, BundleBuilder, Effort, Parts, Synthesis, Tag};
 
+pub use decoders::pack_decoders;
 pub use error::{PackError, Place};
 pub use model::Model;
 pub use parity::{Picture, Report};

@@ -4,7 +4,7 @@ use pinhole::engine::Program;
 use serde_json::{Map, Value, json};
 
 use crate::error::PackError;
-use crate::model::{Model, Role};
+use crate::model::{Model, Part, Role};
 use crate::parity::{Agreement, Report};
 
 /// The manifest's text.
@@ -19,21 +19,12 @@ pub(crate) fn manifest(
     let description = &model.description;
     let mut programs = Map::new();
     for part in &model.parts {
-        let bytes = &part.lowered.program;
-        let program = Program::parse(bytes).map_err(PackError::program(&part.graph.name))?;
-        let mut entry = json!({
-            "bytes": bytes.len(),
-            "operations": program.ops().len(),
-            "macs_per_pixel": round(macs_per_pixel(part.role, &program), 2),
-            "onnx_sha256": part.hash,
-        });
-        if let (Some(own), Value::Object(entry)) =
-            (description.transforms.get(part.role.name), &mut entry)
-        {
+        let mut entry = program_entry(part)?;
+        if let Some(own) = description.transforms.get(part.role.name) {
             entry.insert("lineage".into(), own.lineage.clone());
             entry.insert("metrics".into(), own.metrics.clone());
         }
-        programs.insert(part.role.name.into(), entry);
+        programs.insert(part.role.name.into(), entry.into());
     }
     let mut text = json!({
         "name": description.name,
@@ -49,6 +40,22 @@ pub(crate) fn manifest(
         fields.insert("reference".into(), description.reference.clone());
     }
     Ok(text.to_string())
+}
+
+/// What a program is.
+///
+/// # Errors
+/// A program that does not parse.
+pub(crate) fn program_entry(part: &Part) -> Result<Map<String, Value>, PackError> {
+    let bytes = &part.lowered.program;
+    let program = Program::parse(bytes).map_err(PackError::program(&part.graph.name))?;
+    let fields = [
+        ("bytes", bytes.len().into()),
+        ("operations", program.ops().len().into()),
+        ("macs_per_pixel", round(macs_per_pixel(part.role, &program), 2).into()),
+        ("onnx_sha256", part.hash.clone().into()),
+    ];
+    Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Multiply-accumulate operations per pixel of the picture.

@@ -131,3 +131,26 @@ def test_a_model_decodes_the_same_on_any_number_of_threads(bundle, tmp_path):
         call(PINHOLE, "decode", coded, "--model", bundle, "--threads", threads, "-o", tmp_path / f"{threads}.png")
         shown.append((tmp_path / f"{threads}.png").read_bytes())
     assert shown[0] == shown[1]
+
+
+def test_decoders_are_replaced_and_streams_stay_what_they_are(bundle, tmp_path):
+    parts = '\ntrain = ["syntheses.standard"]\n'
+    (tmp_path / "again.toml").write_text(QUANTISED_STAGE.replace("tiny-int8", "tiny-again") + parts + SHAPE)
+    start = bundle.parent / "int8" / "last.ckpt"
+    train("train", tmp_path / "again.toml", "--data", SAMPLE.parent, "--out", tmp_path / "again", "--start", start)
+    train("export", tmp_path / "again" / "last.ckpt", "--data", SAMPLE.parent, "--out", tmp_path / "onnx", "--name", "tiny", "--version", "0.2.0")
+    renewed = tmp_path / "renewed.pinm"
+    call(PINHOLE, "model", "pack", tmp_path / "onnx", "--base", bundle, "-o", renewed, "--check", SAMPLE)
+    made = {}
+    for name, model in (("old", bundle), ("new", renewed)):
+        coded, shown = tmp_path / f"{name}.pin", tmp_path / f"{name}.png"
+        call(PINHOLE, "encode", SAMPLE, "--model", model, "-o", coded)
+        call(PINHOLE, "decode", coded, "--model", model, "-o", shown)
+        made[name] = (coded.read_bytes(), shown.read_bytes())
+    assert made["old"][0] == made["new"][0]
+    assert made["old"][1] != made["new"][1]
+    # A stream of the old bundle opens with the new one, to the new one's picture.
+    call(PINHOLE, "decode", tmp_path / "old.pin", "--model", renewed, "-o", tmp_path / "across.png")
+    assert (tmp_path / "across.png").read_bytes() == made["new"][1]
+    told = json.loads(call(PINHOLE, "model", "info", renewed, "--json"))
+    assert (told["name"], told["version"]) == ("tiny", "0.2.0")

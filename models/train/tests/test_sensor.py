@@ -1,5 +1,6 @@
 """A sensor model from training to graphs, on made-up windows, in seconds."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from pinhole_train.sensor.coder import WindowCoder
 from pinhole_train.sensor.config import SensorConfig
 from pinhole_train.sensor.data import load
-from pinhole_train.sensor.export import export
+from pinhole_train.sensor.export import export, reference
 from pinhole_train.sensor.model import (
     PASSES,
     SensorModel,
@@ -20,7 +21,7 @@ from pinhole_train.sensor.model import (
     magnitude_feature,
     quality_feature,
 )
-from pinhole_train.sensor.train import code, read, train
+from pinhole_train.sensor.train import code, examples, read, train
 
 
 def made_up_har(folder, windows=60):
@@ -95,6 +96,26 @@ def test_configs_of_the_project_are_read(pytestconfig):
         assert SensorConfig.read(pytestconfig.rootpath / "configs" / "sensors" / f"{name}.toml").name == name
 
 
+def test_second_examples_are_decoded_around_predicted_means(tmp_path):
+    made_up_har(tmp_path)
+    windows = load("har", tmp_path, 16)
+    silent = dataclasses.replace(windows, values=np.zeros_like(windows.values))
+    model = SensorModel(config(), 3).eval()
+    for net in model.context:
+        torch.nn.init.zeros_(net.mean.weight)
+        torch.nn.init.constant_(net.mean.bias, 0.3)
+    # The third channel's neighbours: latents of 0 are decoded as 5/16, whose feature is 3.
+    first, second = (examples(model, silent, config(), predicted)[2]["features"][:, :15] for predicted in (False, True))
+    assert not first.any() and (second == 3).any() and set(second.unique().tolist()) == {0, 3}
+
+
+def test_first_networks_are_trained_before(tmp_path):
+    made_up_har(tmp_path)
+    train(config(first_steps=10), tmp_path, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [(row["channel"], row["step"]) for row in rows] == [(c, s) for s in (10, 60) for c in range(3)]
+
+
 def test_a_typo_in_a_config_is_an_error(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text('name = "x"\ndataset = "har"\nwindow = 16\nstep = 3\n')
@@ -118,6 +139,25 @@ def test_skab_windows_follow_each_other(tmp_path):
     assert np.allclose(windows.values[i - 1][:, 4:], windows.values[i][:, :12])
     # Only the first 400 rows of a recording are trained on.
     assert len(windows.values) == (200 - 16) // 4 + 1 + (400 - 16) // 4 + 1
+    # Windows in the last tenth of 200 and 400 rows are held out; three of each lie across the seam.
+    assert windows.held_out[:47].nonzero()[0].tolist() == [45, 46] and windows.held_out.sum() == 2 + 7
+    assert windows.trained[:47].sum() == 42 and windows.trained.sum() == 42 + 87
+    assert not (windows.trained & windows.held_out).any()
+
+
+def test_scores_refer_to_windows_that_were_held_out(tmp_path):
+    made_up_har(tmp_path)
+    windows = load("har", tmp_path, 16)
+    assert windows.held_out.sum() == 6 and windows.held_out[-6:].all() and windows.trained.sum() == 53
+    coder = WindowCoder(SensorModel(config(), 3).eval())
+    usual = reference(coder, windows, 50)
+    # What is trained on does not matter, what is held out does.
+    trained = dataclasses.replace(windows, values=np.where(windows.held_out[:, None, None], windows.values, 9))
+    trained = dataclasses.replace(trained, before=np.full(len(trained.values), -1))
+    alone = dataclasses.replace(windows, before=trained.before)
+    assert reference(coder, trained, 50) == reference(coder, alone, 50)
+    louder = dataclasses.replace(windows, values=np.where(windows.held_out[:, None, None], 2 * windows.values, windows.values))
+    assert reference(coder, louder, 50)["bits"][128] > usual["bits"][128]
 
 
 @pytest.mark.parametrize("transform", ["convolution", "dense"])

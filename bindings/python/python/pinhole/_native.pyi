@@ -124,6 +124,7 @@ class _SensorOptions(TypedDict):
     time_unit: Literal["ticks", "unix_ns", "ns"] | None
     interval: int
     scores: bool
+    calibration: int
     names: list[str]
 
 @final

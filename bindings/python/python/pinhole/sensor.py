@@ -99,6 +99,7 @@ class Encoder:
         times: TimeUnit | None = None,
         interval: int = 0,
         scores: bool = True,
+        calibration: int = 0,
         model: Model | None = None,
         false_alarm_rate: float = 0.01,
     ) -> None:
@@ -140,6 +141,7 @@ class Encoder:
                 "time_unit": times,
                 "interval": interval,
                 "scores": scores,
+                "calibration": calibration,
                 "names": list(names),
             },
             model,
@@ -225,13 +227,15 @@ def encode(
     windows_per_frame: int = 32,
     key_interval: int = 64,
     scores: bool = True,
+    calibration: int = 0,
     model: Model | None = None,
     false_alarm_rate: float = 0.01,
 ) -> bytes:
     """Encodes an array (times, channels), or (times,), to a whole stream.
 
     `relative_error` is a bound in parts of each channel's range in `samples`. `times` are whole numbers; an array of
-    `datetime64` is taken as nanoseconds since 1970. Lossless numbers with few decimals are found out.
+    `datetime64` is taken as nanoseconds since 1970. Lossless numbers with few decimals are found out. `calibration`
+    counts windows at the start that are known to be normal: scores are then relative to them.
     """
     array = np.asarray(samples)
     if array.ndim == 1:
@@ -273,6 +277,7 @@ def encode(
         times=None if stamps is None else time_unit,
         interval=max(0, int(np.median(steps))),
         scores=scores,
+        calibration=calibration,
         model=model,
         false_alarm_rate=false_alarm_rate,
     )

@@ -25,8 +25,12 @@ class SensorConfig:
     synthesis_hidden: int = 64
     context_hidden: int = 40
     context_second: int = 32
-    # Windows to learn from, steps for each channel's context model (the first without rounding), latents of a step.
+    # Windows to learn from, each at one quality: of more than there are, some are taken again at another quality.
     windows: int = 500
+    # Steps for a first context model of each channel, which says what latents are decoded as; 0: there is none, and plain
+    # rounding says it.
+    first_steps: int = 0
+    # Steps for each channel's context model (the first ones without rounding), latents of a step.
     steps: int = 300
     float_steps: int = 210
     batch: int = 1536

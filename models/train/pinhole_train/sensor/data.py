@@ -11,15 +11,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Windows:
-    """Training windows, normalised, and what normalised them: `x = centre + spread * normalised`."""
+    """Normal windows, normalised, and what normalised them: `x = centre + spread * normalised`."""
 
     values: np.ndarray
+    # Windows to train on and to count symbols in, and those that scores refer to. No two of both share a sample; what is
+    # in neither lies across the seam.
+    trained: np.ndarray
+    held_out: np.ndarray
     # Index of the window whose end is where this one begins, or -1.
     before: np.ndarray
     centre: np.ndarray
     spread: np.ndarray
     range: np.ndarray
     data_hash: str
+
+
+# This share of each recording, its end, is held out.
+HELD_OUT = 0.1
 
 
 def skab_table(path: Path) -> np.ndarray:
@@ -39,13 +47,16 @@ def load(dataset: str, folder: Path, window: int) -> Windows:
         centre, spread = statistics(raw)
         values = (raw - centre[:, None]) / spread[:, None]
         span = raw.max((0, 2)) - raw.min((0, 2))
+        # The last windows are of people whom the others are not of, but for one. A window overlaps with the next.
+        seam = round(len(raw) * (1 - HELD_OUT))
+        trained, held_out = np.arange(len(raw)) < seam - 1, np.arange(len(raw)) >= seam
     elif dataset == "skab":
-        values, before, centre, spread, span = _skab(Path(folder), window)
+        values, before, trained, held_out, centre, spread, span = _skab(Path(folder), window)
     else:
         raise ValueError(f"no dataset {dataset!r}: har or skab")
     before = np.where(before < 0, -1, before)
     digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
-    return Windows(values.astype(np.float32), before, centre, spread, span, digest)
+    return Windows(values.astype(np.float32), trained, held_out, before, centre, spread, span, digest)
 
 
 def _skab(folder: Path, window: int) -> tuple[np.ndarray, ...]:
@@ -53,7 +64,7 @@ def _skab(folder: Path, window: int) -> tuple[np.ndarray, ...]:
     tables += [skab_table(p)[:400] for p in sorted(folder.glob("*/*.csv")) if p.parent.name != "anomaly-free"]
     whole = np.concatenate(tables)
     centre, spread = whole.mean(0), whole.std(0)
-    values, before = [], []
+    values, before, trained, held_out = [], [], [], []
     for table in tables:
         # Machines differ from day to day: each recording is normalised by its own normal part, as a device is calibrated.
         mean, deviation = calibration(table, spread)
@@ -62,10 +73,13 @@ def _skab(folder: Path, window: int) -> tuple[np.ndarray, ...]:
         hop = max(1, window // 4)
         starts = range(0, normal.shape[1] - window + 1, hop)
         first = len(values)
+        seam = round(normal.shape[1] * (1 - HELD_OUT))
         for number, start in enumerate(starts):
             values.append(normal[:, start : start + window])
             before.append(first + number - 4 if number >= 4 and window % 4 == 0 else -1)
-    return np.stack(values), np.array(before), centre, spread, whole.max(0) - whole.min(0)
+            trained.append(start + window <= seam)
+            held_out.append(start >= seam)
+    return np.stack(values), np.array(before), np.array(trained), np.array(held_out), centre, spread, whole.max(0) - whole.min(0)
 
 
 def calibration(normal: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from .train import read
 FIT_AT = (42, 58)
 FIT_WINDOWS = 160
 QUANTILES = 256
-# Windows that the reference distribution is measured on.
+# Windows that the reference distribution is measured on, at most about so many.
 REFERENCE_WINDOWS = 300
 
 
@@ -57,8 +57,9 @@ def context(model: SensorModel, channel: int) -> Graph:
 def fitted(model: SensorModel, windows: Windows, seed: int = 0) -> WindowCoder:
     """The coder with tables counted on training windows."""
     coder = WindowCoder(model)
-    count = min(FIT_WINDOWS, len(windows.values))
-    chosen = np.random.default_rng(seed).choice(len(windows.values), count, replace=False)
+    available = np.flatnonzero(windows.trained)
+    count = min(FIT_WINDOWS, len(available))
+    chosen = np.random.default_rng(seed).choice(available, count, replace=False)
     before = windows.before[chosen]
     x = np.concatenate([windows.values[chosen], windows.values[np.maximum(before, 0)]])
     # The windows before stand behind them, alone.
@@ -68,10 +69,11 @@ def fitted(model: SensorModel, windows: Windows, seed: int = 0) -> WindowCoder:
 
 
 def reference(coder: WindowCoder, windows: Windows, quality: int) -> dict:
-    """Quantiles of error and bits of normal windows at a quality."""
+    """Quantiles of error and bits at a quality, of normal windows that the model was not trained on."""
     log2_step = coder.model.config.log2_step(quality)
-    # Windows that are not neighbours, spread over all recordings; those before them come along.
-    chosen = np.arange(0, len(windows.values), max(1, len(windows.values) // REFERENCE_WINDOWS))
+    # Spread over all recordings; those before them come along.
+    held_out = np.flatnonzero(windows.held_out)
+    chosen = held_out[:: max(1, len(held_out) // REFERENCE_WINDOWS)]
     before = windows.before[chosen]
     x = np.concatenate([windows.values[chosen], windows.values[np.maximum(before, 0)]])
     index = np.concatenate([np.where(before >= 0, np.arange(len(chosen)) + len(chosen), -1), np.full(len(chosen), -1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -50,15 +51,20 @@ def code(model: SensorModel, latents: torch.Tensor, previous: torch.Tensor, log2
     return bits, (scaled + (decoded / 16 - scaled).detach()) * step
 
 
-def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list[dict[str, torch.Tensor]]:
+def examples(
+    model: SensorModel, windows: Windows, config: SensorConfig, predicted: bool = False
+) -> list[dict[str, torch.Tensor]]:
     """For each channel what its context model learns from: features (as bytes), places, wanted latents in steps.
 
     Latents before are taken as plain rounding leaves them: then no pass depends on what is being trained, and all
-    examples are made once.
+    examples are made once. With `predicted` they are rounded around the model's means, as in coding: a latent whose
+    symbol is 0 is decoded as its mean, not as 0.
     """
     generator = torch.Generator().manual_seed(config.seed)
-    count = min(config.windows, len(windows.values))
-    chosen = torch.randperm(len(windows.values), generator=generator)[:count]
+    count, available = config.windows, torch.tensor(np.flatnonzero(windows.trained))
+    # Windows that are taken more than once have another quality each time.
+    turns = [available[torch.randperm(len(available), generator=generator)] for _ in range(-(-count // len(available)))]
+    chosen = torch.cat(turns)[:count]
     before = torch.tensor(windows.before)[chosen]
     # Triangular: qualities about 50 are what most streams have.
     quality = torch.rand(2, count, generator=generator).mean(0)
@@ -70,7 +76,6 @@ def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list
     with torch.no_grad():
         scaled = model.analyse(data[chosen]) / step
         previous = 16 * torch.round(model.analyse(data[before.clamp(min=0)]) / step).abs() * kept.view(-1, 1, 1)
-        levels = 16 * torch.sign(scaled) * torch.floor(scaled.abs() + DEAD_ZONE)
         planes = model.start(previous, quality_feature(log2_step))
         done = torch.zeros_like(scaled)
         found: dict[int, dict[str, torch.Tensor]] = {}
@@ -81,8 +86,15 @@ def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list
                 parts["features"].append(features.to(torch.int8).permute(0, 2, 1).flatten(0, 1))
                 places = torch.arange(first, model.window, stride)
                 parts["places"].append(places.repeat(count))
-                parts["wanted"].append(scaled[:, channel, first::stride].flatten())
-                done[:, channel, first::stride] = levels[:, channel, first::stride]
+                wanted = scaled[:, channel, first::stride]
+                parts["wanted"].append(wanted.flatten())
+                mean = torch.zeros(())
+                if predicted:
+                    table = model.place[channel, first::stride].T
+                    pieces = [model.evaluate(f, table.expand(len(f), -1, -1), channel)[0] for f in features.split(256)]
+                    mean = torch.cat(pieces)
+                symbol = torch.sign(wanted - mean) * torch.floor((wanted - mean).abs() + DEAD_ZONE)
+                done[:, channel, first::stride] = torch.round(16 * (mean + symbol))
                 planes.put(channel, done[:, channel])
             found[channel] = {name: torch.cat(list_) for name, list_ in parts.items()}
         out = [found[c] for c in range(model.channels)]
@@ -90,7 +102,7 @@ def examples(model: SensorModel, windows: Windows, config: SensorConfig) -> list
 
 
 def fit_context(model: SensorModel, channel: int, data: dict[str, torch.Tensor], config: SensorConfig, report) -> None:
-    """Train one channel's context model; the last part of it with the engine's rounding."""
+    """Train one channel's context model for `config.steps`; those from `config.float_steps` on with the engine's rounding."""
     net = model.context[channel]
     place = model.place
     optimiser = torch.optim.Adam([*net.parameters(), place], config.learning_rate)
@@ -131,7 +143,7 @@ def fit_synthesis(model: SensorModel, windows: Windows, config: SensorConfig, re
             {"params": [*model.synthesis.parameters()], "base": config.learning_rate * 0.02},
         ]
     )
-    data = torch.tensor(windows.values)
+    data = torch.tensor(windows.values[windows.trained])
     steps, before = config.synthesis_steps, []
     for at in range(steps):
         if at == steps // 2:
@@ -173,7 +185,12 @@ def train(config: SensorConfig, folder: Path, out: Path) -> SensorModel:
             lines.flush()
             log.info("%s", row)
 
-        for channel, data in enumerate(examples(model, windows, config)):
+        if config.first_steps:
+            # Without rounding: these networks are only there to say what latents will be decoded as.
+            first = dataclasses.replace(config, steps=config.first_steps, float_steps=config.first_steps)
+            for channel, data in enumerate(examples(model, windows, first)):
+                fit_context(model, channel, data, first, report)
+        for channel, data in enumerate(examples(model, windows, config, predicted=config.first_steps > 0)):
             fit_context(model, channel, data, config, report)
         fit_synthesis(model, windows, config, report)
     enable_quantisation(model)
