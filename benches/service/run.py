@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -11,58 +12,104 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ["astronaut.png", "chelsea.png", "coffee.png", "coffee-cup.png", "rocket.jpg"]
+RAW, PNG = "application/octet-stream", "image/png"
 
 
-def start(binary: Path, folder: Path, model: Path, threads: int) -> tuple[subprocess.Popen, str, int]:
-    """A server without cache; its process, host and port."""
+@dataclass
+class Server:
+    process: subprocess.Popen
+    host: str
+    port: int
+
+    def resident(self) -> float:
+        """MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+@contextlib.contextmanager
+def serving(options: argparse.Namespace, folder: Path, limits: str) -> Iterator[Server]:
+    """A server without cache."""
     config = folder / "serve.toml"
     config.write_text(
-        f'listen = "127.0.0.1:0"\nrepository = "{model}"\nthreads = {threads}\ncache_bytes = 0\n'
-        '[limits]\nqueue = 8\n[telemetry]\nlog = "warn"\n'
+        f'listen = "127.0.0.1:0"\nrepository = "{options.model}"\nthreads = {options.threads}\ncache_bytes = 0\n'
+        f'[limits]\n{limits}\n[telemetry]\nlog = "warn"\n'
     )
-    server = subprocess.Popen([binary, config], stdout=subprocess.PIPE, text=True)
-    host, port = server.stdout.readline().split("//")[1].strip().rsplit(":", 1)
-    return server, host, int(port)
+    process = subprocess.Popen([options.bin / "pinhole-serve", config], stdout=subprocess.PIPE, text=True)
+    try:
+        host, port = process.stdout.readline().split("//")[1].strip().rsplit(":", 1)
+        yield Server(process, host, int(port))
+    finally:
+        process.terminate()
+        process.wait()
 
 
-async def ask(host: str, port: int, path: str, body: bytes, accept: str) -> tuple[int, bytes]:
+@dataclass
+class Answer:
+    status: int
+    code: str
+    """Of a refusal."""
+    seconds: float
+    """Since the request was due."""
+
+
+async def ask(server: Server, request: bytes) -> tuple[int, bytes]:
     """One request on a connection of its own."""
-    reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
-    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
+    reader, writer = await asyncio.open_connection(server.host, server.port, limit=1 << 20)
+    writer.write(request)
     answer = await reader.read(-1)
     writer.close()
     return int(answer[9:12]), answer[answer.index(b"\r\n\r\n") + 4 :]
 
 
-async def arrivals(host: str, port: int, streams: list[bytes], rate: float, seconds: float) -> list[tuple[int, float]]:
-    """Status and seconds of requests that come as they come, whether or not others have been answered."""
+def post(path: str, body: bytes, accept: str) -> bytes:
+    head = (f"POST {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n"
+            f"content-type: {RAW}\r\ncontent-length: {len(body)}\r\n\r\n")
+    return head.encode() + body
+
+
+async def arrivals(server: Server, streams: list[bytes], rate: float, seconds: float) -> tuple[list[Answer], list[float], float]:
+    """Answers to requests that come as they come, whether or not others have been answered; beside them seconds that
+    `/healthz` took, and the most memory."""
     random.seed(1)
-    results: list[tuple[int, float]] = []
+    results: list[Answer] = []
+    probes: list[float] = []
+    memory = server.resident()
+    requests = [post("/v1/decode", stream, RAW) for stream in streams]
+    health = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
-    async def one(due: float, stream: bytes) -> None:
-        status, _ = await ask(host, port, "/v1/decode", stream, "application/octet-stream")
-        results.append((status, time.perf_counter() - due))
+    async def one(due: float, request: bytes) -> None:
+        status, body = await ask(server, request)
+        code = "" if status == 200 else json.loads(body)["code"]
+        results.append(Answer(status, code, time.perf_counter() - due))
 
+    async def probe() -> None:
+        nonlocal memory
+        while True:
+            await asyncio.sleep(0.2)
+            start = time.perf_counter()
+            await ask(server, health)
+            probes.append(time.perf_counter() - start)
+            memory = max(memory, server.resident())
+
+    probing = asyncio.create_task(probe())
     tasks, due, number = [], time.perf_counter() + 0.1, 0
     end = due + seconds
     while due < end:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(due, streams[number % len(streams)])))
+        tasks.append(asyncio.create_task(one(due, requests[number % len(requests)])))
         due += random.expovariate(rate)
         number += 1
     await asyncio.gather(*tasks)
-    return results
-
-
-def resident(process: subprocess.Popen) -> float:
-    """MiB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    probing.cancel()
+    return results, probes, memory
 
 
 def quantile(values: list[float], q: float) -> float:
@@ -70,8 +117,72 @@ def quantile(values: list[float], q: float) -> float:
     return values[min(len(values) - 1, int(q * len(values)))] if values else float("nan")
 
 
+def spread(values: list[float]) -> str:
+    parts = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    return ", ".join(f"{name} {1e3 * quantile(values, q):.1f}" for name, q in parts.items()) + " ms"
+
+
 def last_json(text: str) -> dict:
     return json.loads(text.strip().splitlines()[-1])
+
+
+def write_streams(server: Server, folder: Path) -> list[Path]:
+    from PIL import Image, ImageOps
+
+    paths = []
+    for sample in SAMPLES:
+        picture = ImageOps.fit(Image.open(ROOT / "samples" / sample).convert("RGB"), (768, 512))
+        request = post("/v1/encode?width=768&height=512", picture.tobytes(), "*/*")
+        status, stream = asyncio.run(ask(server, request))
+        assert status == 200, stream[:300]
+        path = folder / f"{Path(sample).stem}.pin"
+        path.write_bytes(stream)
+        paths.append(path)
+    return paths
+
+
+def throughput(options: argparse.Namespace, server: Server, paths: list[Path], accept: str) -> float:
+    """Library and service in turns; the service's median."""
+    name = {RAW: "raw", PNG: "png"}[accept]
+
+    def library() -> float:
+        command = [options.bin / "examples/library", options.model, str(options.threads), str(options.seconds), name, *paths]
+        return last_json(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["pictures_per_second"]
+
+    def service() -> float:
+        command = ["wrk", "-t1", f"-c{options.threads + 2}", f"-d{options.seconds:g}s", "--timeout", "30s",
+                   "-s", ROOT / "benches/service/streams.lua", f"http://{server.host}:{server.port}"]
+        environment = {**os.environ, "STREAMS": ":".join(map(str, paths)), "ACCEPT": accept}
+        result = last_json(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+        assert result["failed"] == 0, result
+        return result["pictures_per_second"]
+
+    rates = []
+    for number in range(options.rounds):
+        # Who goes first changes, so that a machine that gets busier favours neither.
+        if number % 2 == 0:
+            alone, served = library(), service()
+        else:
+            served, alone = service(), library()
+        rates.append((alone, served))
+        print(f"{name}, round {number + 1}: library {alone:.1f}/s, service {served:.1f}/s: {100 * served / alone:.0f} %", flush=True)
+    alone, served = (statistics.median(side) for side in zip(*rates))
+    ratio = statistics.median(served / alone for alone, served in rates)
+    print(f"{name}, medians: library {alone:.1f}/s, service {served:.1f}/s, ratio of a round {100 * ratio:.0f} %", flush=True)
+    return served
+
+
+def overload(options: argparse.Namespace, server: Server, streams: list[bytes], rate: float, words: str) -> None:
+    before = server.resident()
+    results, probes, most = asyncio.run(arrivals(server, streams, 3 * rate, options.seconds))
+    counts = Counter(f"{result.status} {result.code}".strip() for result in results)
+    refused = [r.seconds for r in results if r.status in (429, 503) and r.code != "deadline"]
+    answered = [r.seconds for r in results if r.status == 200]
+    print(f"300 % load, {words}: {len(results)} requests, {dict(sorted(counts.items()))}\n"
+          f"  refusals: {spread(refused)}; in 50 ms {100 * sum(s <= 0.05 for s in refused) / max(1, len(refused)):.1f} %\n"
+          f"  /healthz beside them: {spread(probes)}\n"
+          f"  answers: {spread(answered)}\n"
+          f"  memory {before:.0f} MiB before, {most:.0f} at most, {server.resident():.0f} after", flush=True)
 
 
 def main() -> None:
@@ -82,67 +193,23 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "models/zoo/photo/photo.pinm")
     parser.add_argument("--bin", type=Path, default=ROOT / "target/release")
     options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+          f"nice {os.nice(0)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server, host, port = start(options.bin / "pinhole-serve", folder, options.model, options.threads)
-        try:
-            measure(options, folder, server, host, port)
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def measure(options: argparse.Namespace, folder: Path, server: subprocess.Popen, host: str, port: int) -> None:
-    from PIL import Image, ImageOps
-
-    paths = []
-    for sample in SAMPLES:
-        picture = ImageOps.fit(Image.open(ROOT / "samples" / sample).convert("RGB"), (768, 512))
-        path = folder / f"{Path(sample).stem}.pin"
-        body = picture.tobytes()
-        raw = "/v1/encode?width=768&height=512"
-        head = f"POST {raw} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/octet-stream\r\ncontent-length: {len(body)}\r\n\r\n"
-
-        async def encode() -> bytes:
-            reader, writer = await asyncio.open_connection(host, port)
-            writer.write(head.encode() + body)
-            answer = await reader.read(-1)
-            assert answer[9:12] == b"200", answer[:300]
-            return answer[answer.index(b"\r\n\r\n") + 4 :]
-
-        path.write_bytes(asyncio.run(encode()))
-        paths.append(path)
-    streams = [path.read_bytes() for path in paths]
-
-    def library() -> float:
-        command = [options.bin / "examples/library", options.model, str(options.threads), str(options.seconds), *paths]
-        return last_json(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["pictures_per_second"]
-
-    def service() -> float:
-        command = ["wrk", "-t1", f"-c{options.threads + 2}", f"-d{options.seconds:g}s", "--timeout", "10s",
-                   "-s", ROOT / "benches/service/streams.lua", f"http://{host}:{port}"]
-        environment = {**os.environ, "STREAMS": ":".join(map(str, paths))}
-        result = last_json(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-        assert result["failed"] == 0, result
-        return result["pictures_per_second"]
-
-    rates = [(library(), service()) for _ in range(options.rounds)]
-    own = statistics.median(rate for _, rate in rates)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for round_, (alone, served) in enumerate(rates, 1):
-        print(f"round {round_}: library {alone:.1f}/s, service {served:.1f}/s: {100 * served / alone:.0f} %")
-    before = resident(server)
-    results = asyncio.run(arrivals(host, port, streams, 0.8 * own, options.seconds))
-    times = [seconds for status, seconds in results if status == 200]
-    median, p95 = quantile(times, 0.5), quantile(times, 0.95)
-    print(f"80 % load: {len(results)} requests, {len(results) - len(times)} refused, median {1e3 * median:.0f} ms, "
-          f"p95 {1e3 * p95:.0f} ms: {p95 / median:.1f} times")
-    results = asyncio.run(arrivals(host, port, streams, 3 * own, options.seconds))
-    refused = [seconds for status, seconds in results if status in (429, 503)]
-    other = {status for status, _ in results} - {200, 429, 503}
-    print(f"300 % load: {len(results)} requests, {len(refused)} refused: median {1e3 * quantile(refused, 0.5):.0f} ms, "
-          f"p95 {1e3 * quantile(refused, 0.95):.0f} ms, p99 {1e3 * quantile(refused, 0.99):.0f} ms; other statuses: {sorted(other)}; "
-          f"memory {before:.0f} MiB, then {resident(server):.0f} MiB")
+        with serving(options, folder, "queue = 8") as server:
+            paths = write_streams(server, folder)
+            streams = [path.read_bytes() for path in paths]
+            rate = throughput(options, server, paths, RAW)
+            throughput(options, server, paths, PNG)
+            results, _, _ = asyncio.run(arrivals(server, streams, 0.8 * rate, options.seconds))
+            times = [result.seconds for result in results if result.status == 200]
+            median, p95 = quantile(times, 0.5), quantile(times, 0.95)
+            print(f"80 % load: {len(results)} requests, {len(results) - len(times)} refused, median {1e3 * median:.0f} ms, "
+                  f"p95 {1e3 * p95:.0f} ms: {p95 / median:.1f} times", flush=True)
+            overload(options, server, streams, rate, "a queue of 8")
+        with serving(options, folder, "queue = 1000\nmax_wait_ms = 500") as server:
+            overload(options, server, streams, rate, "a wait of 500 ms")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
--- wrk: posts the streams named in STREAMS (separated by colons) in turn.
+-- wrk: posts the streams named in STREAMS (separated by colons) in turn, and asks for the format in ACCEPT.
 local bodies = {}
 for path in string.gmatch(os.getenv("STREAMS"), "[^:]+") do
   local file = assert(io.open(path, "rb"))
   bodies[#bodies + 1] = file:read("*a")
   file:close()
 end
-local headers = { ["accept"] = "application/octet-stream", ["content-type"] = "application/octet-stream" }
+local headers = { ["accept"] = os.getenv("ACCEPT"), ["content-type"] = "application/octet-stream" }
 local at = 0
 function request()
   at = at % #bodies + 1

@@ -1,44 +1,60 @@
 //! Pictures per second of the library alone: what the service is measured against.
 //!
-//!     library MODEL.pinm THREADS SECONDS STREAM.pin…
+//!     library MODEL.pinm THREADS SECONDS raw|png STREAM.pin…
 //!
-//! As many streams as threads and two more are in work at a time; one line of JSON on standard output.
+//! As many clients as threads and two more, each with one stream in work at a time; with `png` each writes the file as
+//! the service does. One line of JSON on standard output.
 
-use std::collections::VecDeque;
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pinhole_decoder::{Config, LoadOptions, Model, Pipeline, Request, Ticket};
+use pinhole_decoder::{Config, LoadOptions, Model, Pipeline, Request};
+use pinhole_serve::picture::{Carried, OutputFormat, write};
 
-fn main() -> Result<(), Box<dyn Error>> {
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model, threads, seconds, streams @ ..] = &arguments[..] else {
-        return Err("usage: library MODEL.pinm THREADS SECONDS STREAM.pin…".into());
+    let [model, threads, seconds, format, streams @ ..] = &arguments[..] else {
+        return Err("usage: library MODEL.pinm THREADS SECONDS raw|png STREAM.pin…".into());
     };
     let threads: usize = threads.parse()?;
+    let length = Duration::from_secs_f64(seconds.parse()?);
+    let png = match format.as_str() {
+        "raw" => false,
+        "png" => true,
+        other => return Err(format!("{other}: neither raw nor png").into()),
+    };
     let model = Model::open(model, &LoadOptions::default())?;
     let streams: Vec<Vec<u8>> = streams.iter().map(std::fs::read).collect::<Result<_, _>>()?;
+    if streams.is_empty() {
+        return Err("no streams".into());
+    }
     let mut config = Config::default();
     (config.entropy_threads, config.drawing_threads) = (threads, threads);
     let pipeline = Pipeline::new(config)?;
-    let mut next = streams.iter().cycle();
-    let mut submit = || -> Result<Ticket, Box<dyn Error>> {
-        let stream = next.next().ok_or("no streams")?;
-        Ok(pipeline.submit(Request::new(&model, stream.clone()))?)
-    };
-    let mut tickets = VecDeque::new();
-    for _ in 0..threads + 2 {
-        tickets.push_back(submit()?);
-    }
-    let (start, length) = (Instant::now(), Duration::from_secs_f64(seconds.parse()?));
-    let mut pictures = 0u64;
-    while start.elapsed() < length {
-        if let Some(ticket) = tickets.pop_front() {
-            ticket.wait()?;
+    let next = AtomicUsize::new(0);
+    let start = Instant::now();
+    let client = || -> Result<u64, Failure> {
+        let mut pictures = 0;
+        while start.elapsed() < length {
+            let stream = &streams[next.fetch_add(1, Ordering::Relaxed) % streams.len()];
+            let decoded = pipeline.submit(Request::new(&model, stream.clone()))?.wait()?;
+            if png {
+                write(&decoded.picture, &Carried::default(), OutputFormat::Png)?;
+            }
             pictures += 1;
         }
-        tickets.push_back(submit()?);
-    }
+        Ok(pictures)
+    };
+    let pictures = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..threads + 2).map(|_| scope.spawn(client)).collect();
+        let ended = |client: std::thread::ScopedJoinHandle<'_, Result<u64, Failure>>| {
+            client.join().unwrap_or_else(|_| Err("a client panicked".into()))
+        };
+        clients.into_iter().map(ended).sum::<Result<u64, Failure>>()
+    })?;
     let rate = pictures as f64 / start.elapsed().as_secs_f64();
     println!("{{\"pictures_per_second\": {rate:.2}}}");
     Ok(())

@@ -7,6 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::limits::TooLate;
+
+/// Longest time after which a refused client is asked to come back: estimates of more are worth little.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
 /// An error as `application/problem+json` (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -59,6 +64,8 @@ pub enum Kind {
     RateLimited,
     /// All workers are busy and the queue is full.
     QueueFull,
+    /// So much waits already that this would wait too long.
+    Overloaded,
     /// A fault of this service.
     Internal,
     /// The answer would have come too late.
@@ -94,6 +101,7 @@ impl Kind {
             }
             Kind::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", "too many requests"),
             Kind::QueueFull => (S::TOO_MANY_REQUESTS, "queue_full", "all workers are busy"),
+            Kind::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "too much waits already"),
             Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "a fault of the service"),
             Kind::Deadline => (S::SERVICE_UNAVAILABLE, "deadline", "too late to be of use"),
             Kind::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "not available now"),
@@ -108,7 +116,11 @@ impl ApiError {
     /// An error with its own words.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let retry_after = match kind {
-            Kind::QueueFull | Kind::Unavailable | Kind::Repository => Some(Duration::from_secs(1)),
+            Kind::QueueFull
+            | Kind::Overloaded
+            | Kind::Deadline
+            | Kind::Unavailable
+            | Kind::Repository => Some(Duration::from_secs(1)),
             _ => None,
         };
         ApiError { kind, detail: detail.into(), retry_after }
@@ -140,6 +152,17 @@ impl ApiError {
     pub fn problem(&self) -> Problem {
         let (status, code, title) = self.kind.words();
         Problem { status: status.as_u16(), code, title, detail: self.detail.clone() }
+    }
+}
+
+impl From<TooLate> for ApiError {
+    fn from(late: TooLate) -> Self {
+        let TooLate { wait, allowed } = late;
+        let (ms, most) = (wait.as_millis(), allowed.as_millis());
+        let detail = format!("it would wait for about {ms} ms; at most {most} ms are allowed");
+        // What is too much now is done by then; nobody should be sent away for longer than that.
+        let after = wait.saturating_sub(allowed).clamp(Duration::from_secs(1), LONGEST_RETRY);
+        ApiError::new(Kind::Overloaded, detail).retry_after(after)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Limits {
     pub encode_queue: usize,
     /// Milliseconds from a request's body to its answer.
     pub deadline_ms: u64,
+    /// Milliseconds that a request may wait for its turn, by estimate: it is refused at once if more would be needed.
+    pub max_wait_ms: u64,
     /// Milliseconds that a challenger may take before the champion answers instead.
     pub challenger_ms: u64,
     /// Milliseconds for a request's headers, and between requests of a connection.
@@ -51,6 +53,7 @@ impl Default for Limits {
             queue: 64,
             encode_queue: 32,
             deadline_ms: 10_000,
+            max_wait_ms: 5_000,
             challenger_ms: 2_000,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
@@ -72,6 +75,7 @@ impl Limits {
             ("queue", self.queue as u64),
             ("encode_queue", self.encode_queue as u64),
             ("deadline_ms", self.deadline_ms),
+            ("max_wait_ms", self.max_wait_ms),
             ("challenger_ms", self.challenger_ms),
             ("header_timeout_ms", self.header_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
@@ -90,6 +94,11 @@ impl Limits {
     /// From a request's body to its answer.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// For a request's turn to come: no longer than until the deadline, which is this far away.
+    pub fn max_wait(&self, until_deadline: Duration) -> Duration {
+        Duration::from_millis(self.max_wait_ms).min(until_deadline)
     }
 
     /// For a challenger.

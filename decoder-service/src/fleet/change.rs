@@ -1,11 +1,12 @@
 //! Changes that people (and verdicts) ask for.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::store::{Stage, StoreError};
+use super::work::times;
 use super::{Challenger, Fleet, Pair, Running};
 use crate::error::{ApiError, Kind};
 use crate::rollout::{Breach, Phase, Plan, Report, Rollout, Verdict};
@@ -57,11 +58,18 @@ impl Fleet {
         let bytes = self.store.fetch(model, version).await?;
         let (name, drift) = (model.to_owned(), self.config.drift.clone());
         let runtime = self.config.runtime.chosen(self.config.device);
+        let admission = Arc::clone(&self.admission);
         let load = move || {
             let unfit = |reason: String| ChangeError::Unfit { version, reason };
             let running = Running::load(&name, version, &bytes, runtime, &drift);
             let running = running.map_err(|e| unfit(e.to_string()))?;
-            running.try_out().map_err(unfit)?;
+            let (pixels, tried) = running.try_out().map_err(unfit)?;
+            // So that not even the first requests are accepted blindly. Small pictures take long for their size: real ones
+            // soon correct it.
+            if let Some(first) = tried.first() {
+                let [latents, drawing] = times(first);
+                admission.learn(pixels, [latents, drawing, Duration::ZERO]);
+            }
             Ok(Arc::new(running))
         };
         match tokio::task::spawn_blocking(load).await {

@@ -16,6 +16,8 @@ pub struct Job {
     pub stream: Bytes,
     /// Its SHA-256.
     pub digest: [u8; 32],
+    /// Pixels of its picture as encoded.
+    pub pixels: u64,
     /// Which decoder; none is the model's choice.
     pub decoder: Option<DecoderKind>,
     /// Size of the picture.

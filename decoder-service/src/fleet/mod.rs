@@ -11,10 +11,12 @@ mod running;
 mod serve;
 mod store;
 mod watch;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use pinhole_decoder::{Load, Pipeline};
 use tokio::sync::Semaphore;
@@ -22,6 +24,7 @@ use tokio::sync::Semaphore;
 use crate::cache::ResultCache;
 use crate::config::Config;
 use crate::error::{ApiError, Kind};
+use crate::limits::Admission;
 use crate::rollout::Report;
 use crate::telemetry::Metrics;
 
@@ -52,6 +55,8 @@ pub struct Fleet {
     /// Reports of ended trials, newest first.
     reports: Mutex<Vec<Report>>,
     history: Mutex<recent::History>,
+    /// Decodes that were accepted, and how fast they go.
+    admission: Arc<Admission<work::Work, { work::STAGES }>>,
     /// One permit for each thread that writes picture files.
     writers: Semaphore,
     /// One permit for each comparison at a time.
@@ -86,6 +91,7 @@ impl Fleet {
             changing: tokio::sync::Mutex::new(()),
             reports: Mutex::default(),
             history: Mutex::default(),
+            admission: Admission::new([threads; work::STAGES]),
             writers: Semaphore::new(threads),
             comparers: Arc::new(Semaphore::new(1)),
             counter: AtomicU64::new(0),
@@ -158,6 +164,11 @@ impl Fleet {
     /// How busy the decoders are.
     pub fn load(&self) -> Load {
         self.pipeline.load()
+    }
+
+    /// How long a decode that came now would wait for its turn.
+    pub fn wait(&self) -> Duration {
+        self.admission.wait()
     }
 
     /// The repository.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use pinhole::{EncodeOptions, Picture, PixelFormat};
-use pinhole_decoder::{LoadError, LoadOptions, Model, Options, Runtime};
+use pinhole_decoder::{Decoded, LoadError, LoadOptions, Model, Options, Runtime};
 use pinhole_owned::OwnedEncoder;
 
 use crate::drift::{Drift, DriftSettings, Frame, FrameStatistics, Monitor, Reference};
@@ -127,26 +127,28 @@ impl Running {
         self.monitor.lock().unwrap_or_else(PoisonError::into_inner).drift(Instant::now())
     }
 
-    /// Decodes a test picture, if the bundle can make one: one that cannot decode its own streams must not serve.
+    /// Decodes a test picture with each decoder, if the bundle can make one: one that cannot decode its own streams must
+    /// not serve. The pixels, and what became of them.
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn try_out(&self) -> Result<(), String> {
+    pub fn try_out(&self) -> Result<(u64, Vec<Decoded>), String> {
         let (side, words) = (80, |e: &dyn std::fmt::Display| format!("test picture: {e}"));
+        let pixels = u64::from(side) * u64::from(side);
         let ramp: Vec<u8> = (0..side * side * 3).map(|i| (i / 97 % 256) as u8).collect();
         let picture = Picture::new(side, side, PixelFormat::Rgb8, ramp).map_err(|e| words(&e))?;
         let stream = match self.encode(|e| e.encode(&picture, &EncodeOptions::default())) {
             Ok(stream) => stream,
             // For decoding only: the first request tries it.
-            Err(pinhole::EncodeError::Bundle(_)) => return Ok(()),
+            Err(pinhole::EncodeError::Bundle(_)) => return Ok((pixels, Vec::new())),
             Err(error) => return Err(words(&error)),
         };
-        for decoder in self.model.decoders() {
+        let decode = |decoder| {
             let mut options = Options::default();
             options.decoder = Some(decoder);
-            self.model.decode(&stream, &options).map_err(|e| words(&e))?;
-        }
-        Ok(())
+            self.model.decode(&stream, &options).map_err(|e| words(&e))
+        };
+        Ok((pixels, self.model.decoders().map(decode).collect::<Result<_, _>>()?))
     }
 
     /// Works with an encoder that is idle, or a new one.

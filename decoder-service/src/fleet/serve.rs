@@ -11,9 +11,11 @@ use tracing::Instrument;
 
 use super::job::{Failure, Job, too_slow};
 use super::pair::{Challenger, Pair};
+use super::work::{STAGES, Work, times};
 use super::{Fleet, Recent, Running};
 use crate::cache::{Answer, CacheKey};
 use crate::error::{ApiError, Kind};
+use crate::limits::{Place, TooLate};
 use crate::picture::{self, Carried, OutputFormat, WriteError};
 use crate::rollout::Mode;
 use crate::telemetry::{OutcomeLabels, VersionLabels};
@@ -148,6 +150,14 @@ impl Fleet {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let start = Instant::now();
+        let mut place = match self.enter(running, job) {
+            Ok(place) => place,
+            Err(late) => {
+                let failure = Failure::Load(late.into());
+                self.count(running, outcome(&failure));
+                return Err(failure);
+            }
+        };
         let watch = self.sampled(self.config.drift.sample);
         let span = tracing::info_span!(
             "decode",
@@ -164,6 +174,7 @@ impl Fleet {
             }
         };
         span.record("decoder", decoded.decoder.name());
+        times(&decoded).into_iter().for_each(|time| place.passed(time));
         self.count(running, "ok");
         let labels = running.labels();
         let metrics = &self.metrics;
@@ -172,7 +183,8 @@ impl Fleet {
         metrics.queue_seconds.get_or_create(&labels).observe(queued);
         let anomaly = self.observe(running, job, &decoded, &labels);
         let bytes = job.stream.len();
-        let answer = self.write(decoded, job.format, anomaly).await?;
+        let (answer, writing) = self.write(decoded, job.format, anomaly).await?;
+        place.passed(writing);
         let (width, height, _) = answer.shape;
         let pixels = u64::from(width) * u64::from(height);
         metrics.decoded_pixels.get_or_create(&labels).inc_by(pixels);
@@ -188,6 +200,13 @@ impl Fleet {
             damaged: answer.damaged,
         });
         Ok(answer)
+    }
+
+    /// A place for a stream, if its turn comes in time.
+    fn enter(&self, running: &Running, job: &Job) -> Result<Place<Work, STAGES>, TooLate> {
+        let until_deadline = job.deadline.saturating_duration_since(Instant::now());
+        let allowed = self.config.limits.max_wait(until_deadline);
+        self.admission.enter(Work::new(running, job), job.pixels, allowed)
     }
 
     async fn picture(
@@ -231,22 +250,26 @@ impl Fleet {
         anomaly
     }
 
+    /// The answer, and how long a thread took to write it.
     async fn write(
         &self,
         decoded: Decoded,
         format: OutputFormat,
         anomaly: Option<f64>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(Answer, Duration), Failure> {
         let picture = decoded.picture;
         let channels = picture.format().channels() as u8;
         let shape = (picture.width(), picture.height(), channels);
         let damaged = decoded.damaged.len();
-        let body = if format == OutputFormat::Raw {
-            Bytes::from(picture.into_data())
+        let (body, time) = if format == OutputFormat::Raw {
+            (Bytes::from(picture.into_data()), Duration::ZERO)
         } else {
             let carried = carried(&decoded.metadata);
             let permit = self.writers.acquire().await;
-            let work = move || picture::write(&picture, &carried, format);
+            let work = move || {
+                let start = Instant::now();
+                picture::write(&picture, &carried, format).map(|bytes| (bytes, start.elapsed()))
+            };
             let written = tokio::task::spawn_blocking(work).await;
             drop(permit);
             let internal = |words: String| {
@@ -254,7 +277,7 @@ impl Fleet {
                 Failure::Version(ApiError::new(Kind::Internal, "the picture could not be written"))
             };
             match written {
-                Ok(Ok(bytes)) => Bytes::from(bytes),
+                Ok(Ok((bytes, time))) => (Bytes::from(bytes), time),
                 Ok(Err(error @ (WriteError::Alpha | WriteError::Side { .. }))) => {
                     let error = ApiError::new(Kind::NotAcceptable, error.to_string());
                     return Err(Failure::Client(error));
@@ -263,7 +286,7 @@ impl Fleet {
                 Err(error) => return Err(internal(error.to_string())),
             }
         };
-        Ok(Answer { body, shape, anomaly, damaged })
+        Ok((Answer { body, shape, anomaly, damaged }, time))
     }
 
     /// Decodes with both, beside the traffic, and notes how far the pictures are apart.

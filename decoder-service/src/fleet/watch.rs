@@ -129,6 +129,7 @@ impl Fleet {
         let load = self.load();
         metrics.queue_depth.set((load.waiting + load.ready + load.decoding + load.drawing) as i64);
         metrics.queue_capacity.set(load.capacity as i64);
+        metrics.queue_wait.set(self.wait().as_secs_f64());
         metrics.cache_bytes.set(i64::try_from(self.cache.weight()).unwrap_or(i64::MAX));
         metrics.resident_bytes.set(resident().unwrap_or(0));
         // Versions that no longer serve must not stay in the gauges.

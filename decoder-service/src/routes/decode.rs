@@ -85,7 +85,7 @@ struct Wish {
         (status = 413, description = "too_large, too_many_pixels", body = crate::error::Problem),
         (status = 422, description = "invalid, wrong_model", body = crate::error::Problem),
         (status = 429, description = "rate_limited, queue_full", body = crate::error::Problem),
-        (status = 503, description = "deadline, unavailable", body = crate::error::Problem),
+        (status = 503, description = "overloaded, deadline, unavailable", body = crate::error::Problem),
     ))]
 pub(super) async fn decode(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let caller = app.admit(request.headers(), request.extensions(), Scope::Decode)?;
@@ -176,6 +176,7 @@ async fn one(app: &App, wish: &Wish, bytes: Bytes) -> Result<(Served, Share), Ap
     let job = Job {
         stream: bytes,
         digest,
+        pixels: parsed.header.pixels(),
         decoder: wish.decoder,
         scale: wish.scale,
         conceal: wish.query.conceal,

@@ -1,6 +1,7 @@
 //! `POST /v1/encode`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -55,6 +56,7 @@ pub(super) struct EncodeQuery {
         (status = 415, description = "unsupported_type", body = crate::error::Problem),
         (status = 422, description = "invalid", body = crate::error::Problem),
         (status = 429, description = "rate_limited, queue_full", body = crate::error::Problem),
+        (status = 503, description = "overloaded, deadline, unavailable", body = crate::error::Problem),
     ))]
 pub(super) async fn encode(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let caller = app.admit(request.headers(), request.extensions(), Scope::Encode)?;
@@ -78,6 +80,9 @@ pub(super) async fn encode(State(app): State<App>, request: Request) -> Result<R
     let place = Arc::clone(places)
         .try_acquire_owned()
         .map_err(|_| ApiError::new(Kind::QueueFull, "too many pictures wait to be encoded"))?;
+    let limits = &app.config().limits;
+    // How many pixels there are only the body tells: all pictures count the same.
+    let mut turn = app.encodes().enter((), 1, limits.max_wait(limits.deadline()))?;
     let (bytes, share) =
         body::read(&parts.headers, content, &app.config().limits, app.budget()).await?;
     let deadline = tokio::time::Instant::now() + app.config().limits.deadline();
@@ -94,12 +99,15 @@ pub(super) async fn encode(State(app): State<App>, request: Request) -> Result<R
     let work = move || {
         // Held until the work is done, whether or not anybody still waits for it.
         let _held = (permit, place, share);
+        let start = Instant::now();
         let (picture, carried) = if raw {
             (samples(&bytes, &query, &limits)?, Carried::default())
         } else {
             read(&bytes, &limits)?
         };
-        stream(&worker, &picture, &carried, &query)
+        let stream = stream(&worker, &picture, &carried, &query)?;
+        turn.passed(start.elapsed());
+        Ok(stream)
     };
     let result = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "an encode failed");

@@ -50,6 +50,8 @@ struct InfoLoad {
     capacity: usize,
     /// Streams in work.
     busy: usize,
+    /// Milliseconds that one more would wait, by estimate.
+    wait_ms: f64,
 }
 
 /// What the service is, what it serves, what it allows.
@@ -75,6 +77,7 @@ pub(super) async fn info(State(app): State<App>, request: Request) -> Result<Jso
             waiting: load.waiting,
             capacity: load.capacity,
             busy: load.ready + load.decoding + load.drawing,
+            wait_ms: 1e3 * app.fleet().wait().as_secs_f64(),
         },
     }))
 }

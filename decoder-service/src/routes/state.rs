@@ -13,7 +13,7 @@ use crate::auth::{Caller, Scope, Tokens};
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::fleet::Fleet;
-use crate::limits::{Budget, RateLimit};
+use crate::limits::{Admission, Budget, RateLimit};
 use crate::telemetry::Metrics;
 
 /// The service's state; clones share it.
@@ -29,6 +29,8 @@ struct Inner {
     /// One permit for each picture being encoded, and one for each that is or waits to be.
     encoding: Arc<Semaphore>,
     encode_places: Arc<Semaphore>,
+    /// Encodes that were accepted, and how fast they go.
+    encodes: Arc<Admission<(), 1>>,
     leaving: AtomicBool,
 }
 
@@ -47,6 +49,7 @@ impl App {
             budget: Budget::new(limits.body_budget_bytes),
             encoding: Arc::new(Semaphore::new(threads)),
             encode_places: Arc::new(Semaphore::new(threads + limits.encode_queue)),
+            encodes: Admission::new([threads]),
             leaving: AtomicBool::new(false),
             fleet,
             metrics,
@@ -76,6 +79,11 @@ impl App {
     /// Permits to encode, and to wait for that.
     pub(super) fn encoding(&self) -> (&Arc<Semaphore>, &Arc<Semaphore>) {
         (&self.0.encoding, &self.0.encode_places)
+    }
+
+    /// The time for encodes.
+    pub(super) fn encodes(&self) -> &Arc<Admission<(), 1>> {
+        &self.0.encodes
     }
 
     /// From now on the service is not ready: load balancers should look elsewhere.

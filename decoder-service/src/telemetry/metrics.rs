@@ -94,6 +94,7 @@ pub struct Metrics {
     pub(crate) decoded_pixels: Family<VersionLabels, Counter>,
     pub(crate) queue_depth: Gauge,
     pub(crate) queue_capacity: Gauge,
+    pub(crate) queue_wait: FloatGauge,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     pub(crate) body_bytes: Gauge<i64, AtomicI64>,
     pub(crate) resident_bytes: Gauge<i64, AtomicI64>,
@@ -189,6 +190,12 @@ impl Metrics {
                 "queue_capacity",
                 "Streams that may wait",
                 Gauge::default()
+            ),
+            queue_wait: family!(
+                registry,
+                "queue_wait_seconds",
+                "Time that a stream that came now would wait, by estimate",
+                FloatGauge::default()
             ),
             connections: family!(registry, "connections", "Open connections", Gauge::default()),
             body_bytes: family!(

@@ -10,6 +10,8 @@ mod ending;
 mod hostile;
 mod overload;
 mod repository;
+#[cfg(feature = "s3")]
+mod s3;
 mod server;
 #[cfg(feature = "otlp")]
 mod traces;
