@@ -27,7 +27,6 @@ from .export import load_codec
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
-from .tables import SymbolCoder, gaussian_tables
 from .tracking import Tracker, flat
 from .train import Average, distortion, first_rate, place_rates, rate_factor, set_rate
 
@@ -120,13 +119,12 @@ class DecoderTrainer:
         self._fidelity = torch.compile(self._fidelity_loss, dynamic=False) if config.compile else self._fidelity_loss
 
     def _frozen(self, path: Path) -> Codec:
-        codec, before, _ = load_codec(path)
+        codec, before, _ = load_codec(path, device=self.device)
         if not before.quantise:
             raise ValueError(f"{path}: not quantised, so its latent space would change later")
         self.lambda_range = before.lambda_range
         codec.requires_grad_(False)
-        codec.to(self.device, memory_format=torch.channels_last)
-        codec.coder = SymbolCoder(gaussian_tables(), self.device)
+        codec.to(memory_format=torch.channels_last)
         return codec
 
     def _previous(self, start: str) -> dict:

@@ -23,7 +23,7 @@ from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
 from .train import remap_gains
 
 
-def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]:
+def load_codec(path: Path, as_float: bool = False, device: torch.device | str = "cpu") -> tuple[Codec, Config, dict]:
     """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`).
 
     Its latents are rounded and priced as an encoder does, with the tables of the normal distribution.
@@ -34,8 +34,8 @@ def load_codec(path: Path, as_float: bool = False) -> tuple[Codec, Config, dict]
     model.load_state_dict(state["average"])
     if not as_float:
         round_for_stage(model, config.train, config.quantise)
-    model.coder = SymbolCoder(gaussian_tables())
-    return model.eval(), config, state
+    model.coder = SymbolCoder(gaussian_tables(), device)
+    return model.to(device).eval(), config, state
 
 
 def _picture_in(g: Graph) -> str:
