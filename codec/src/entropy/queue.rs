@@ -42,6 +42,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// A queue with room for so many symbols, where not all that a chunk has will come.
+    pub(super) fn with_capacity(symbols: usize) -> Self {
+        Self { blocks: alloc::vec![Vec::with_capacity(symbols.min(BLOCK))], ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -51,6 +56,20 @@ impl Queue {
         self.blocks.iter_mut().for_each(Vec::clear);
         self.large.clear();
         self.len = 0;
+    }
+
+    /// Forgets all but the first `len` entries.
+    pub(super) fn truncate(&mut self, len: usize) {
+        if len >= self.len {
+            return;
+        }
+        for (number, block) in self.blocks.iter_mut().enumerate().rev() {
+            let kept = len.saturating_sub(number * BLOCK).min(block.len());
+            let large = block[kept..].iter().filter(|&&entry| (entry >> 8) as i8 == LARGE).count();
+            self.large.truncate(self.large.len() - large);
+            block.truncate(kept);
+        }
+        self.len = len;
     }
 
     /// Appends symbols and their indices, two slices of one length.
@@ -122,6 +141,7 @@ mod tests {
             runs in prop::collection::vec(
                 prop::collection::vec((any::<u8>(), -300i32..300), 0..50), 0..8),
             fill in prop_oneof![Just(0), Just(BLOCK - 10), Just(2 * BLOCK)],
+            kept in prop_oneof![Just(1.0), 0.0..1.0f64],
         ) {
             let mut queue = Queue::default();
             queue.extend(&[1, 2], &[5, 1000]);
@@ -133,6 +153,9 @@ mod tests {
                 queue.extend(&indices, &symbols);
                 expected.extend(run);
             }
+            let kept = (expected.len() as f64 * kept) as usize;
+            queue.truncate(kept);
+            expected.truncate(kept);
             prop_assert_eq!(queue.len(), expected.len());
             let mut rest = &expected[..];
             queue.backwards(|position, index, symbol| {

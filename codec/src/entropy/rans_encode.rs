@@ -25,6 +25,12 @@ impl<'a> RansEncoder<'a> {
         Self::default()
     }
 
+    /// An empty queue with room for so many symbols: small devices have none for the blocks that pictures need.
+    #[must_use]
+    pub fn with_capacity(symbols: usize) -> Self {
+        Self { queue: Queue::with_capacity(symbols), sets: Vec::new() }
+    }
+
     /// Number of symbols queued.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -41,6 +47,12 @@ impl<'a> RansEncoder<'a> {
     pub fn clear(&mut self) {
         self.queue.clear();
         self.sets.clear();
+    }
+
+    /// Forgets all but the first `len` symbols.
+    pub fn truncate(&mut self, len: usize) {
+        self.queue.truncate(len);
+        self.sets.retain(|&(start, _)| start < len);
     }
 
     /// Queues `symbol` under table `index` of `set`.
@@ -90,11 +102,13 @@ impl<'a> RansEncoder<'a> {
     pub fn finish(&self) -> Vec<u8> {
         // Each state beyond the first costs about 3 bytes: about 0.1 % here. Short payloads are quickly coded again.
         let fastest = self.finish_with(2);
-        match fastest.len() {
-            0..3_000 => self.finish_with(0),
-            3_000..8_000 => self.finish_with(1),
-            _ => fastest,
-        }
+        let log2_lanes = match fastest.len() {
+            0..3_000 => 0,
+            3_000..8_000 => 1,
+            _ => return fastest,
+        };
+        drop(fastest);
+        self.finish_with(log2_lanes)
     }
 
     /// Bytes the queue will take, within a few bytes.

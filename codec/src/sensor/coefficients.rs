@@ -19,15 +19,17 @@ const PLACES: usize = 32;
 const BANDS: usize = 9;
 const SPEED: Speed = Speed { memory: 400, rate: 4 };
 
-const BASE_A: usize = 0;
-const BASE_B: usize = BASE_A + CHANNELS * PLACES * UNARY;
+// Counters of all channels together, then those of each.
+const BASE_B: usize = 0;
 const BASE_C: usize = BASE_B + 10 * 10 * UNARY;
 const BASE_D: usize = BASE_C + 10 * 10 * UNARY;
 const BASE_E: usize = BASE_D + 16 * BANDS * UNARY;
-const BASE_F: usize = BASE_E + 12 * 12 * UNARY;
-const BASE_FIRST: usize = BASE_F + CHANNELS * 12 * UNARY;
-const FIRST: usize = 40;
-const TOTAL: usize = BASE_FIRST + CHANNELS * FIRST;
+const BASE_CHANNELS: usize = BASE_E + 12 * 12 * UNARY;
+// Within a channel.
+const BASE_A: usize = 0;
+const BASE_F: usize = BASE_A + PLACES * UNARY;
+const BASE_FIRST: usize = BASE_F + 12 * UNARY;
+const CHANNEL: usize = BASE_FIRST + 40;
 
 /// What bits cost when squared errors (in squared steps) are weighed against them.
 const LAMBDA: f32 = 0.11;
@@ -96,13 +98,14 @@ impl Around<'_> {
             level(self.others, k - 1) + 2 * level(self.others, k) + level(self.others, k + 1);
         let all = near + nearby + 2 * same + aside + others;
         let (place, band) = place(k);
+        let own = BASE_CHANNELS + channel * CHANNEL;
         [
-            BASE_A + (channel * PLACES + place) * UNARY,
+            own + BASE_A + place * UNARY,
             BASE_B + (coarse(near) * 10 + coarse(same)) * UNARY,
             BASE_C + (coarse(nearby) * 10 + coarse(others)) * UNARY,
             BASE_D + (fine(all, 15) * BANDS + band.min(BANDS - 1)) * UNARY,
             BASE_E + (fine(same + aside, 11) * 12 + fine(others, 11)) * UNARY,
-            BASE_F + (channel * 12 + fine(near + nearby + same, 11)) * UNARY,
+            own + BASE_F + fine(near + nearby + same, 11) * UNARY,
         ]
     }
 }
@@ -120,7 +123,7 @@ fn value(level: i32) -> f32 {
 impl CoefficientCoder {
     pub(crate) fn new(channels: usize) -> Self {
         Self {
-            counters: vec![Counter::EVEN; TOTAL],
+            counters: vec![Counter::EVEN; BASE_CHANNELS + channels.min(CHANNELS) * CHANNEL],
             mixers: vec![Mixer::EVEN; UNARY * BANDS],
             before: vec![[0; MAX_BLOCK]; channels],
             mean: vec![0.0; channels],
@@ -222,7 +225,7 @@ impl CoefficientCoder {
         let distance = block[0].clamp(-1e9, 1e9);
         let size = if distance < 0.0 { -distance } else { distance };
         let level = (size + 0.45) as u32;
-        let base = BASE_FIRST + channel % CHANNELS * FIRST;
+        let base = BASE_CHANNELS + channel % CHANNELS * CHANNEL + BASE_FIRST;
         let mut one = Mixer::<1>::EVEN;
         let mut bit = |at: usize, bit: bool, coder: &mut C| {
             let at = [base + at];

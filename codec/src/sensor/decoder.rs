@@ -223,7 +223,9 @@ impl Stream<'_> {
                 Some(learned) if self.marks.code_network(&mut coder, false) => {
                     learned.decode(&self.header, &mut symbols, &mut self.window)?;
                 }
-                _ => self.plain.code(&mut coder, &mut self.window),
+                _ => {
+                    self.plain.code(&mut coder, &mut self.window);
+                }
             }
             last_time = self.window.times.last().copied().unwrap_or(last_time);
             frame.times.extend(&self.window.times);

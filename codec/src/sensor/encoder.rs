@@ -6,8 +6,8 @@ use super::frame::FrameHead;
 use super::header::{PromiseKind, ScoreKind, SensorHeader};
 use super::learned::Learned;
 use super::score::{CalibratedScore, RunningScore};
-use super::window::{MAX_LEVEL, MAX_STEPS, Mark, MarkCoder, Plain, Window};
-use super::{Promise, Sample, SensorError, SensorModel, SensorOptions, sample};
+use super::window::{Mark, MarkCoder, Plain, Window};
+use super::{Promise, Sample, SensorError, SensorModel, SensorOptions};
 use crate::entropy::binary::BitEncoder;
 
 /// Encodes the samples of one stream as they come.
@@ -25,7 +25,6 @@ pub struct SensorEncoder<'m> {
     /// The window that is being filled, up to `filled` sample times.
     window: Window,
     filled: usize,
-    original: Vec<f64>,
     coder: BitEncoder,
     /// The frame that is being filled.
     head: FrameHead,
@@ -100,7 +99,6 @@ impl<'m> SensorEncoder<'m> {
             score: RunningScore::default(),
             calibrated: (header.scores == ScoreKind::Calibrated)
                 .then(|| CalibratedScore::new(header.channels.len(), calibration, spread)),
-            original: Vec::with_capacity(window.values.len()),
             window,
             filled: 0,
             coder: BitEncoder::new(Vec::new()),
@@ -210,68 +208,64 @@ impl<'m> SensorEncoder<'m> {
             self.start_frame();
         }
         self.window.resize(len, &self.header);
-        self.original.clear();
-        self.original.extend_from_slice(&self.window.values);
         self.mark();
+        // Means of short windows are too noisy to be judged, and a model knows only whole ones.
+        let whole = len == self.header.window;
+        let score = match self.header.scores {
+            _ if !whole => 0,
+            ScoreKind::Model => self.model_score()?,
+            ScoreKind::Calibrated => {
+                self.calibrated.as_mut().map_or(0, |c| c.next(&self.window.values))
+            }
+            ScoreKind::None | ScoreKind::Running => 0,
+        };
+        #[cfg(debug_assertions)]
+        let original = self.window.values.clone();
         let before = self.coder.bits();
         self.marks.code_times(&mut self.coder, self.last_time, &mut self.window.times);
         self.marks.code_marks(&mut self.coder, &mut self.window);
-        if !self.code_learned()? {
+        if !(whole && self.code_learned()?) {
             self.plain.code(&mut self.coder, &mut self.window);
         }
+        #[cfg(debug_assertions)]
+        self.verify(&original);
         if let Some(&time) = self.window.times.last() {
             self.last_time = time;
         }
-        if self.header.scores == ScoreKind::Model {
-            let score = self.model_score()?;
-            self.head.scores.push(score);
+        match self.header.scores {
+            ScoreKind::None => {}
+            ScoreKind::Model | ScoreKind::Calibrated => self.head.scores.push(score),
+            ScoreKind::Running => {
+                let bits = (self.coder.bits() - before) as f32;
+                self.head.scores.push(self.score.next(bits / self.window.values.len() as f32));
+            }
         }
-        if let Some(calibrated) = &mut self.calibrated {
-            // Means of short windows are too noisy to be judged.
-            let whole = len == self.header.window;
-            self.head.scores.push(if whole { calibrated.next(&self.original) } else { 0 });
-        }
-        if self.header.scores == ScoreKind::Running {
-            let bits = (self.coder.bits() - before) as f32;
-            self.head.scores.push(self.score.next(bits / self.original.len() as f32));
-        }
-        debug_assert!(self.verify(), "a decoded sample breaks the promise");
         self.head.samples += len;
         self.window.resize(self.header.window, &self.header);
         Ok(())
     }
 
-    /// Codes the window with the network if that is better; returns whether it was.
+    /// Codes a whole window with the network if that is better; returns whether it was.
     fn code_learned(&mut self) -> Result<bool, SensorError> {
-        let whole = self.original.len() == self.header.window * self.header.channels.len();
-        let Some(learned) = self.learned.as_mut().filter(|_| self.header.needs_model() && whole)
-        else {
+        let Some(learned) = self.learned.as_mut().filter(|_| self.header.needs_model()) else {
             return Ok(false);
         };
-        learned.take(&self.window);
-        let attempt = learned.attempt(self.header.quality)?;
-        let bits = self.plain.measure(&mut self.window);
-        let better =
-            learned.is_better(&attempt, &self.header, &self.original, (&self.window, bits));
-        self.window.values.copy_from_slice(&self.original);
+        let plain = self.plain.measure(&mut self.window);
+        let better = learned.attempt(&self.header, &self.window, plain)?;
         self.marks.code_network(&mut self.coder, better);
         if better {
-            learned.keep(attempt, &self.header, &mut self.window)?;
+            learned.keep(&self.header, &mut self.window)?;
+        } else {
+            learned.discard();
         }
         Ok(better)
     }
 
-    /// The score of the window; of a short one 0.
+    /// The score of a whole window.
     fn model_score(&mut self) -> Result<u8, SensorError> {
-        let whole = self.original.len() == self.header.window * self.header.channels.len();
-        let Some(learned) = self.learned.as_mut().filter(|_| whole) else { return Ok(0) };
-        // The decoder's samples are still needed by nobody: the original ones are scored.
-        let decoded =
-            core::mem::replace(&mut self.window.values, core::mem::take(&mut self.original));
-        learned.take(&self.window);
-        let score = learned.score(&self.window);
-        self.original = core::mem::replace(&mut self.window.values, decoded);
-        score
+        self.learned
+            .as_mut()
+            .map_or(Ok(0), |learned| learned.score(&self.window).map_err(Into::into))
     }
 
     fn start_frame(&mut self) {
@@ -307,25 +301,17 @@ impl<'m> SensorEncoder<'m> {
     fn mark(&mut self) {
         let channels = self.header.channels.len();
         let kind = self.header.sample_type;
-        for (c, channel) in self.header.channels.iter().enumerate() {
+        for c in 0..channels {
             let mut literal = kind.to_bits(self.marks.literal(c));
             for i in (c..self.window.values.len()).step_by(channels) {
                 let x = self.window.values[i];
-                let mark = if x.is_nan() {
+                self.window.marks[i] = if x.is_nan() {
                     Mark::Missing
                 } else if x == f64::INFINITY {
                     Mark::Above
                 } else if x == f64::NEG_INFINITY {
                     Mark::Below
-                } else if let Some(level) = level(
-                    self.header.promise,
-                    &self.plain,
-                    c,
-                    channel.levels_per_unit,
-                    channel.max_error,
-                    x,
-                ) {
-                    self.window.levels[i] = level;
+                } else if self.plain.steps().level(c, x).is_some() {
                     Mark::Level
                 } else if kind.to_bits(x) == literal {
                     Mark::Repeat
@@ -333,42 +319,19 @@ impl<'m> SensorEncoder<'m> {
                     literal = kind.to_bits(x);
                     Mark::Literal
                 };
-                self.window.marks[i] = mark;
             }
         }
     }
 
-    /// Whether the decoder's samples keep the promise.
-    fn verify(&self) -> bool {
+    /// Checks that the decoder's samples keep the promise.
+    #[cfg(debug_assertions)]
+    fn verify(&self, original: &[f64]) {
         let channels = self.header.channels.len();
-        self.header.promise == PromiseKind::Quality
-            || self.original.iter().zip(&self.window.values).enumerate().all(|(i, (&x, &y))| {
-                let bound = self.header.channels[i % channels].max_error;
-                x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= bound
-            })
+        let bounded = self.header.promise != PromiseKind::Quality;
+        for (i, (&x, &y)) in original.iter().zip(&self.window.values).enumerate() {
+            let bound = self.header.channels[i % channels].max_error;
+            let kept = x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= bound;
+            assert!(kept || !bounded, "a decoded sample breaks the promise: {x} became {y}");
+        }
     }
-}
-
-/// The level for a sample, if there is one that keeps the promise.
-fn level(
-    promise: PromiseKind,
-    plain: &Plain,
-    channel: usize,
-    levels_per_unit: f64,
-    max_error: f64,
-    x: f64,
-) -> Option<i32> {
-    let steps = x * levels_per_unit;
-    if levels_per_unit == 0.0 || steps.is_nan() {
-        return None;
-    }
-    if promise == PromiseKind::Quality {
-        return (-MAX_STEPS..=MAX_STEPS).contains(&steps).then_some(0);
-    }
-    if !(-MAX_LEVEL..=MAX_LEVEL).contains(&steps) {
-        return None;
-    }
-    let nearest = sample::round(steps) as i32;
-    let kept = |level: &i32| (plain.value(channel, *level) - x).abs() <= max_error;
-    [nearest, nearest - 1, nearest + 1].into_iter().find(kept)
 }

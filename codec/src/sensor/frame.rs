@@ -83,6 +83,12 @@ impl FrameHead {
 }
 
 impl<'a> RawFrame<'a> {
+    /// Whether windows of the frame went through a network.
+    #[must_use]
+    pub fn is_learned(&self) -> bool {
+        !self.symbols.is_empty()
+    }
+
     /// Reads the frame at the start of `bytes`.
     ///
     /// # Errors

@@ -1,9 +1,8 @@
 //! The network beside the plain way: which of them a window takes, and what the window scores.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
-use super::network::{Memory, Network, NetworkError, SensorModel, Symbol};
+use super::network::{Memory, Network, SensorModel, Symbol};
 use super::window::{Mark, Window};
 use super::{SensorError, SensorHeader};
 use crate::entropy::{RansDecoder, RansEncoder};
@@ -20,17 +19,9 @@ pub(crate) struct Learned<'m> {
     memory: Memory,
     /// The memory of windows coded for their score alone.
     score_memory: Memory,
-    symbols: Vec<Symbol>,
-    samples: Vec<f32>,
-    decoded: Vec<f32>,
     queue: RansEncoder<'m>,
-}
-
-/// A window as the network has coded it.
-#[derive(Debug, Clone)]
-pub(crate) struct Attempt {
-    bits: f32,
-    memory: Memory,
+    /// Symbols of the windows before in the queue.
+    queued: usize,
 }
 
 impl<'m> Learned<'m> {
@@ -54,16 +45,16 @@ impl<'m> Learned<'m> {
         header: &SensorHeader,
     ) -> Result<Self, SensorError> {
         Self::check(model, header)?;
-        let (channels, window) = (header.channels.len(), header.window);
+        let samples = header.channels.len() * header.window;
+        // Symbols are kept only of windows that go through the network.
+        let frame = if header.needs_model() { header.windows_per_frame as usize } else { 0 };
         Ok(Self {
             model,
             network: Network::new(model),
             memory: Memory::default(),
             score_memory: Memory::default(),
-            symbols: Vec::new(),
-            samples: vec![0.0; channels * window],
-            decoded: vec![0.0; channels * window],
-            queue: RansEncoder::new(),
+            queue: RansEncoder::with_capacity(frame * samples),
+            queued: 0,
         })
     }
 
@@ -72,70 +63,55 @@ impl<'m> Learned<'m> {
         self.memory.reset();
     }
 
-    /// Takes the samples of a whole window; where one is missing or infinite, or far beyond what the network was made for,
-    /// the one before stands in.
-    pub(crate) fn take(&mut self, window: &Window) {
-        let channels = self.model.channels();
-        for c in 0..channels {
-            let centre = self.model.centre()[c];
-            let mut last = centre;
-            for i in (c..self.samples.len()).step_by(channels) {
-                let value = window.values[i] as f32;
-                if window.marks[i] != Mark::Missing && value.is_finite() {
-                    last = value.clamp(-1e30, 1e30);
-                }
-                self.samples[i] = last;
-            }
-        }
-    }
-
-    /// Codes the window that was taken, but for its symbols to be kept: see [`keep`](Self::keep).
-    pub(crate) fn attempt(&mut self, quality: u16) -> Result<Attempt, NetworkError> {
-        let mut memory = self.memory.clone();
-        self.symbols.clear();
-        let bits = self.network.encode(
-            &mut memory,
-            quality,
-            &self.samples,
-            &mut self.symbols,
-            &mut self.decoded,
-        )?;
-        Ok(Attempt { bits, memory })
-    }
-
-    /// Whether an attempt is worth more than the plain way, whose bits and decoded values are given.
-    pub(crate) fn is_better(
-        &self,
-        attempt: &Attempt,
+    /// Codes a whole window and queues its symbols; whether that is worth more than the plain way, of which bits and squared
+    /// error, in steps, are given. [`keep`](Self::keep) or [`discard`](Self::discard) follows.
+    pub(crate) fn attempt(
+        &mut self,
         header: &SensorHeader,
-        original: &[f64],
-        plain: (&Window, u64),
-    ) -> bool {
-        let channels = header.channels.len();
-        let (window, bits) = plain;
-        let mut gain = LAMBDA * (bits as f64 - f64::from(attempt.bits));
-        for (i, &x) in original.iter().enumerate().filter(|(i, _)| window.marks[*i] == Mark::Level)
-        {
-            let levels = header.channels[i % channels].levels_per_unit;
-            let error = |y: f64| ((y - x) * levels) * ((y - x) * levels);
-            gain += error(window.values[i]) - error(self.decoded[i].into());
-        }
-        gain > 0.0
+        window: &Window,
+        plain: (u64, f64),
+    ) -> Result<bool, SensorError> {
+        self.queued = self.queue.len();
+        let (queue, tables) = (&mut self.queue, self.model.tables());
+        let mut queued = Ok(());
+        let take = |symbol: Symbol| {
+            queued = queued.and_then(|()| queue.push(tables, symbol.table, symbol.value.into()));
+        };
+        let source = stand_ins(self.model, window);
+        let bits = self.network.encode(&mut self.memory, header.quality, source, take)?;
+        queued?;
+        let mut gain = LAMBDA * (plain.0 as f64 - f64::from(bits)) + plain.1;
+        let channels = self.model.channels();
+        self.network.decoded(header.quality, |c, t, decoded| {
+            let i = t * channels + c;
+            if window.marks[i] == Mark::Level {
+                let error =
+                    (f64::from(decoded) - window.values[i]) * header.channels[c].levels_per_unit;
+                gain -= error * error;
+            }
+        })?;
+        Ok(gain > 0.0)
     }
 
-    /// Queues the symbols of an attempt and puts its samples in the window.
+    /// Takes back what [`attempt`](Self::attempt) did.
+    pub(crate) fn discard(&mut self) {
+        self.queue.truncate(self.queued);
+    }
+
+    /// Goes on from the last attempt, whose samples the window gets.
     pub(crate) fn keep(
         &mut self,
-        attempt: Attempt,
         header: &SensorHeader,
         window: &mut Window,
     ) -> Result<(), SensorError> {
-        let tables = self.model.tables();
-        for symbol in &self.symbols {
-            self.queue.push(tables, symbol.table, symbol.value)?;
-        }
-        self.memory = attempt.memory;
-        self.give(header, window);
+        let channels = self.model.channels();
+        self.network.decoded(header.quality, |c, t, decoded| {
+            let i = t * channels + c;
+            if window.marks[i] == Mark::Level {
+                window.values[i] = header.sample_type.round(decoded.into());
+            }
+        })?;
+        self.network.remember(&mut self.memory);
         Ok(())
     }
 
@@ -153,44 +129,49 @@ impl<'m> Learned<'m> {
         rans: &mut RansDecoder<'_>,
         window: &mut Window,
     ) -> Result<(), SensorError> {
-        self.network.decode(&mut self.memory, header.quality, rans, &mut self.decoded)?;
-        self.give(header, window);
-        Ok(())
+        self.network.decode(&mut self.memory, header.quality, rans)?;
+        self.keep(header, window)
     }
 
-    fn give(&self, header: &SensorHeader, window: &mut Window) {
-        for ((value, &decoded), _) in window
-            .values
-            .iter_mut()
-            .zip(&self.decoded)
-            .zip(&window.marks)
-            .filter(|(_, mark)| **mark == Mark::Level)
-        {
-            *value = header.sample_type.round(decoded.into());
-        }
-    }
-
-    /// How odd the window that was taken is, relative to the model's reference.
+    /// How odd a whole window is, relative to the model's reference.
     pub(crate) fn score(&mut self, window: &Window) -> Result<u8, SensorError> {
         let reference = self.model.reference();
-        self.symbols.clear();
-        let bits = self.network.encode(
-            &mut self.score_memory,
-            reference.quality(),
-            &self.samples,
-            &mut self.symbols,
-            &mut self.decoded,
-        )?;
-        let channels = self.model.channels();
+        let (memory, quality) = (&mut self.score_memory, reference.quality());
+        let bits = self.network.encode(memory, quality, stand_ins(self.model, window), |_| ())?;
         let (mut sum, mut count) = (0.0f32, 0u32);
-        for (i, (&x, &y)) in self.samples.iter().zip(&self.decoded).enumerate() {
-            if window.marks[i] != Mark::Missing {
-                let error = (x - y) / self.model.spread()[i % channels];
+        let mut sample = stand_ins(self.model, window);
+        let (channels, spread) = (self.model.channels(), self.model.spread());
+        self.network.decoded(quality, |c, t, decoded| {
+            let sample = sample(c, t);
+            if window.marks[t * channels + c] != Mark::Missing {
+                let error = (sample - decoded) / spread[c];
                 sum += error * error;
                 count += 1;
             }
-        }
+        })?;
+        self.network.remember(&mut self.score_memory);
         Ok(reference.score(sum / count.max(1) as f32, bits))
+    }
+}
+
+/// The samples of a whole window, asked for channel by channel, each in order of time; where one is missing or infinite, or
+/// far beyond what the network was made for, the one before stands in.
+fn stand_ins<'w>(
+    model: &'w SensorModel<'_>,
+    window: &'w Window,
+) -> impl FnMut(usize, usize) -> f32 + 'w {
+    let channels = model.channels();
+    let mut last = 0.0;
+    move |c, t| {
+        if t == 0 {
+            last = model.centre()[c];
+        }
+        let i = t * channels + c;
+        let value = window.values[i] as f32;
+        if window.marks[i] != Mark::Missing && value.is_finite() {
+            last = value.clamp(-1e30, 1e30);
+        }
+        last
     }
 }
 

@@ -19,14 +19,14 @@ const CHANNELS: usize = 8;
 const CLASSES: usize = 20;
 const SPEED: Speed = Speed { memory: 250, rate: 6 };
 
-const BASE_A: usize = 0;
-const BASE_B: usize = BASE_A + CHANNELS * CLASSES * UNARY;
+const BASE_B: usize = 0;
 const BASE_C: usize = BASE_B + 5 * CLASSES * UNARY;
 const BASE_D: usize = BASE_C + 4 * 4 * 4 * UNARY;
 const BASE_E: usize = BASE_D + CLASSES / 2 * CLASSES * UNARY;
 const BASE_SIGN: usize = BASE_E + CLASSES / 2 * 16 * UNARY;
 const BASE_LOW: usize = BASE_SIGN + 17 * 4 + CHANNELS * 3 + 9;
-const TOTAL: usize = BASE_LOW + 4 * 8;
+/// Those of each channel come last.
+const BASE_A: usize = BASE_LOW + 4 * 8;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Channel {
@@ -60,7 +60,7 @@ fn class(mean: u64) -> usize {
 impl ResidualCoder {
     pub(crate) fn new(channels: usize) -> Self {
         Self {
-            counters: vec![Counter::EVEN; TOTAL],
+            counters: vec![Counter::EVEN; BASE_A + channels.min(CHANNELS) * CLASSES * UNARY],
             unary: vec![Mixer::EVEN; UNARY * 3],
             sign: [Mixer::EVEN; 4],
             channels: vec![Channel::default(); channels],

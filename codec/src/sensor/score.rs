@@ -45,7 +45,7 @@ pub(crate) const MIN_CALIBRATION: u32 = 8;
 /// Most of them: their means are kept until they are over.
 pub(crate) const MAX_CALIBRATION: u32 = 1024;
 
-/// Samples farther from the centre than this many standard deviations count as that far: one wild sample must not
+/// Samples farther from the slow mean than this many standard deviations count as that far: one wild sample must not
 /// outweigh a window.
 const CLIP: f64 = 3.0;
 /// A channel whose window is farther than this many deviations from the slow mean is odd, and teaches that mean nothing.
@@ -120,13 +120,14 @@ impl CalibratedScore {
         for (c, channel) in self.channels.iter_mut().enumerate().filter(|(_, j)| j.spread > 0.0) {
             let (mut sum, mut samples) = (0.0, 0.0);
             for &x in values.iter().skip(c).step_by(count).filter(|x| !x.is_nan()) {
-                sum += ((x - channel.centre) / channel.spread).clamp(-CLIP, CLIP);
+                let distance = (x - channel.centre) / channel.spread - channel.slow;
+                sum += distance.clamp(-CLIP, CLIP);
                 samples += 1.0;
             }
             if samples == 0.0 {
                 continue;
             }
-            let distance = sum / samples - channel.slow;
+            let distance = sum / samples;
             let odd = distance / channel.deviation;
             if (-GATE..=GATE).contains(&odd) {
                 channel.slow += rate * distance;
@@ -277,6 +278,24 @@ mod tests {
             assert!(byte < CALIBRATED_THRESHOLD, "window {w}: {byte}");
         }
         assert!(score.next(&window(240, |x| x[2] = 3.5)) >= CALIBRATED_THRESHOLD);
+    }
+
+    #[test]
+    fn a_channel_is_judged_however_far_it_has_drifted() {
+        let window = |w: u32, change: f64| -> Vec<f64> {
+            let times = w * 16..w * 16 + 16;
+            times.map(|t| 60.0 + 5e-5 * f64::from(t) + 0.1 * noise(t) + change).collect()
+        };
+        let mut score = CalibratedScore::new(1, 25, &[]);
+        // In the end a dozen standard deviations from where it began.
+        for w in 0..1000 {
+            let byte = score.next(&window(w, 0.0));
+            assert!(byte < CALIBRATED_THRESHOLD, "window {w}: {byte}");
+        }
+        for change in [-0.4, 0.4] {
+            assert!(score.next(&window(1000, change)) >= CALIBRATED_THRESHOLD, "{change}");
+        }
+        assert!(score.next(&window(1001, 0.0)) < CALIBRATED_THRESHOLD);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The discrete cosine transform of blocks, in single IEEE-754 operations of one order.
 
-use alloc::vec::Vec;
-
 /// The longest block.
 pub(crate) const MAX_BLOCK: usize = 128;
 
@@ -125,21 +123,27 @@ fn inverse_pass(block: &mut [f32], scratch: &mut [f32]) {
     }
 }
 
-/// Fills gaps (`None`) between the values around them; all of them with 0 if there are no others.
-pub(crate) fn bridge(values: &[Option<f32>], out: &mut Vec<f32>) {
-    out.clear();
+/// Fills gaps (NaN) between the values around them; all of them with 0 if there are no others.
+pub(crate) fn bridge(values: &mut [f32]) {
     let mut before: Option<(usize, f32)> = None;
-    for (i, value) in values.iter().enumerate() {
-        let Some(value) = *value else { continue };
-        let (start, from) = before.unwrap_or((i, value));
-        while out.len() < i {
-            let t = if i > start { (out.len() - start) as f32 / (i - start) as f32 } else { 0.0 };
-            out.push(if before.is_some() { from + (value - from) * t } else { value });
+    for i in 0..values.len() {
+        let value = values[i];
+        if value.is_nan() {
+            continue;
         }
-        out.push(value);
+        let first = before.map_or(0, |(at, _)| at + 1);
+        for at in first..i {
+            values[at] = match before {
+                Some((start, from)) => {
+                    from + (value - from) * ((at - start) as f32 / (i - start) as f32)
+                }
+                None => value,
+            };
+        }
         before = Some((i, value));
     }
-    out.resize(values.len(), before.map_or(0.0, |(_, value)| value));
+    let (rest, last) = before.map_or((0, 0.0), |(at, value)| (at + 1, value));
+    values[rest..].fill(last);
 }
 
 #[cfg(test)]
@@ -185,10 +189,12 @@ mod tests {
 
     #[test]
     fn gaps_are_bridged() {
-        let mut out = vec![];
-        bridge(&[None, Some(1.0), None, None, Some(4.0), None], &mut out);
-        assert_eq!(out, [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]);
-        bridge(&[None, None], &mut out);
-        assert_eq!(out, [0.0, 0.0]);
+        let gap = f32::NAN;
+        let mut block = [gap, 1.0, gap, gap, 4.0, gap];
+        bridge(&mut block);
+        assert_eq!(block, [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]);
+        let mut empty = [gap; 2];
+        bridge(&mut empty);
+        assert_eq!(empty, [0.0; 2]);
     }
 }

@@ -6,20 +6,20 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::SampleType;
 use super::coefficients::CoefficientCoder;
 use super::frame::{unzigzag, zigzag};
 use super::header::{PromiseKind, SensorHeader};
 use super::predict::Predictor;
 use super::residual::ResidualCoder;
+use super::sample::{self, SampleType};
 use super::transform::{self, MAX_BLOCK};
 use crate::entropy::binary::{BitCoder, BitCounter};
 use crate::entropy::mixing::{Counter, Mixer, Speed};
 
 /// Levels are within ± this.
-pub(crate) const MAX_LEVEL: f64 = (1 << 30) as f64;
+const MAX_LEVEL: f64 = (1 << 30) as f64;
 /// In streams of a quality, samples are within ± this many steps.
-pub(crate) const MAX_STEPS: f64 = (1 << 22) as f64;
+const MAX_STEPS: f64 = (1 << 22) as f64;
 
 const SPEED: Speed = Speed { memory: 60, rate: 4 };
 
@@ -54,7 +54,6 @@ pub(crate) struct Window {
     /// One for each sample time, in streams with times.
     pub(crate) times: Vec<i64>,
     pub(crate) marks: Vec<Mark>,
-    pub(crate) levels: Vec<i32>,
     pub(crate) values: Vec<f64>,
 }
 
@@ -64,7 +63,6 @@ impl Window {
         let values = len * header.channels.len();
         self.times.resize(if header.time_unit.is_some() { len } else { 0 }, 0);
         self.marks.resize(values, Mark::Level);
-        self.levels.resize(values, 0);
         self.values.resize(values, 0.0);
     }
 }
@@ -230,18 +228,60 @@ fn mask(bits: u32) -> u32 {
     ((1u64 << bits) - 1) as u32
 }
 
+/// What levels of each channel stand for.
+#[derive(Debug, Clone)]
+pub(crate) struct Steps {
+    promise: PromiseKind,
+    sample_type: SampleType,
+    levels_per_unit: Vec<f64>,
+    max_error: Vec<f64>,
+}
+
+impl Steps {
+    pub(crate) fn new(header: &SensorHeader) -> Self {
+        Self {
+            promise: header.promise,
+            sample_type: header.sample_type,
+            levels_per_unit: header.channels.iter().map(|c| c.levels_per_unit).collect(),
+            max_error: header.channels.iter().map(|c| c.max_error).collect(),
+        }
+    }
+
+    /// The level for a sample of a channel, if there is one that keeps the promise in the decoder's arithmetic; by quality
+    /// 0, for all samples that are near enough to have coefficients.
+    pub(crate) fn level(&self, channel: usize, x: f64) -> Option<i32> {
+        let steps = x * self.levels_per_unit[channel];
+        if self.levels_per_unit[channel] == 0.0 || steps.is_nan() {
+            return None;
+        }
+        if self.promise == PromiseKind::Quality {
+            return (-MAX_STEPS..=MAX_STEPS).contains(&steps).then_some(0);
+        }
+        if !(-MAX_LEVEL..=MAX_LEVEL).contains(&steps) {
+            return None;
+        }
+        let nearest = sample::round(steps) as i32;
+        let kept = |level: &i32| (self.value(channel, *level) - x).abs() <= self.max_error[channel];
+        [nearest, nearest - 1, nearest + 1].into_iter().find(kept)
+    }
+
+    /// The sample that a level of a channel stands for.
+    fn value(&self, channel: usize, level: i32) -> f64 {
+        self.sample_type.round(f64::from(level) / self.levels_per_unit[channel])
+    }
+}
+
 /// The plain way to code values, with all that it has learnt.
 #[derive(Debug, Clone)]
 pub(crate) struct Plain {
-    sample_type: SampleType,
-    levels_per_unit: Vec<f64>,
+    steps: Steps,
     method: Method,
 }
 
 #[derive(Debug, Clone)]
 enum Method {
     Levels { predictor: Predictor, residuals: ResidualCoder },
-    Coefficients { coder: CoefficientCoder, gaps: Vec<Option<f32>>, block: Vec<f32> },
+    Coefficients { coder: CoefficientCoder, block: Vec<f32> },
 }
 
 impl Plain {
@@ -250,7 +290,6 @@ impl Plain {
         let method = match header.promise {
             PromiseKind::Quality => Method::Coefficients {
                 coder: CoefficientCoder::new(channels),
-                gaps: Vec::with_capacity(MAX_BLOCK),
                 block: Vec::with_capacity(MAX_BLOCK),
             },
             _ => Method::Levels {
@@ -258,8 +297,12 @@ impl Plain {
                 residuals: ResidualCoder::new(channels),
             },
         };
-        let levels_per_unit = header.channels.iter().map(|c| c.levels_per_unit).collect();
-        Self { sample_type: header.sample_type, levels_per_unit, method }
+        Self { steps: Steps::new(header), method }
+    }
+
+    /// What levels stand for.
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// Forgets all.
@@ -273,47 +316,45 @@ impl Plain {
         }
     }
 
-    /// The value that a level of a channel stands for.
-    pub(crate) fn value(&self, channel: usize, level: i32) -> f64 {
-        self.sample_type.round(f64::from(level) / self.levels_per_unit[channel])
-    }
-
-    /// Bits that coding the window would take, within a few; the window gets the decoder's values. Nothing is learnt.
-    /// Only for streams of a quality.
-    pub(crate) fn measure(&mut self, window: &mut Window) -> u64 {
+    /// Bits that coding the window would take, within a few, and the sum of squared errors, in steps. Nothing is learnt,
+    /// and the window stays as it is. Only for streams of a quality.
+    pub(crate) fn measure(&mut self, window: &mut Window) -> (u64, f64) {
         let mut counter = BitCounter::new();
-        let Method::Coefficients { coder, .. } = &self.method else { return 0 };
+        let Method::Coefficients { coder, .. } = &self.method else { return (0, 0.0) };
         let position = coder.position();
-        self.code(&mut counter, window);
+        let error = self.code(&mut counter, window);
         if let Method::Coefficients { coder, .. } = &mut self.method {
             coder.go_back(position);
         }
-        counter.bits()
+        (counter.bits(), error)
     }
 
-    /// Codes the values of samples marked as levels.
-    pub(crate) fn code<C: BitCoder>(&mut self, coder: &mut C, window: &mut Window) {
+    /// Codes the values of samples marked as levels, which the decoder's replace; a coder that only measures leaves them,
+    /// and gets the sum of squared errors instead.
+    pub(crate) fn code<C: BitCoder>(&mut self, coder: &mut C, window: &mut Window) -> f64 {
+        let mut error = 0.0;
         match &mut self.method {
             Method::Levels { predictor, residuals } => {
-                let channels = self.levels_per_unit.len();
-                for (i, mark) in window.marks.iter().enumerate() {
+                let channels = self.steps.max_error.len();
+                for (i, (mark, x)) in window.marks.iter().zip(&mut window.values).enumerate() {
                     let c = i % channels;
                     if *mark == Mark::Level {
-                        let level = code_level(coder, predictor, residuals, c, window.levels[i]);
-                        window.levels[i] = level;
-                        window.values[i] =
-                            self.sample_type.round(f64::from(level) / self.levels_per_unit[c]);
+                        // A sample with this mark has a level.
+                        let level =
+                            if C::DECODES { 0 } else { self.steps.level(c, *x).unwrap_or(0) };
+                        let level = code_level(coder, predictor, residuals, c, level);
+                        *x = self.steps.value(c, level);
                     } else {
                         predictor.hold(c);
                     }
                 }
             }
-            Method::Coefficients { coder: coefficients, gaps, block } => {
-                let channels = self.levels_per_unit.len();
+            Method::Coefficients { coder: coefficients, block } => {
+                let channels = self.steps.levels_per_unit.len();
                 let mut start = 0;
                 for n in transform::blocks(window.marks.len() / channels) {
                     let mut others = [0; MAX_BLOCK];
-                    for (c, &levels) in self.levels_per_unit.iter().enumerate() {
+                    for (c, &levels) in self.steps.levels_per_unit.iter().enumerate() {
                         let positions =
                             (start * channels + c..(start + n) * channels).step_by(channels);
                         if positions.clone().all(|i| window.marks[i] != Mark::Level) {
@@ -323,20 +364,28 @@ impl Plain {
                         block.clear();
                         block.resize(n, 0.0);
                         if !C::DECODES {
-                            gaps.clear();
-                            gaps.extend(positions.clone().map(|i| {
-                                let steps = || (window.values[i] * levels - mean) as f32;
-                                (window.marks[i] == Mark::Level).then(steps)
-                            }));
-                            transform::bridge(gaps, block);
+                            for (x, i) in block.iter_mut().zip(positions.clone()) {
+                                let there = window.marks[i] == Mark::Level;
+                                let steps = (window.values[i] * levels - mean) as f32;
+                                *x = if there { steps } else { f32::NAN };
+                            }
+                            transform::bridge(block);
                             transform::forward(block);
                         }
                         coefficients.code(coder, c, block, &mut others);
                         transform::inverse(block);
                         for (i, &steps) in positions.zip(block.iter()) {
                             if window.marks[i] == Mark::Level {
-                                let value = (f64::from(steps) + mean) / levels;
-                                window.values[i] = self.sample_type.round(value);
+                                let value = self
+                                    .steps
+                                    .sample_type
+                                    .round((f64::from(steps) + mean) / levels);
+                                if C::LEARNS {
+                                    window.values[i] = value;
+                                } else {
+                                    let distance = (value - window.values[i]) * levels;
+                                    error += distance * distance;
+                                }
                             }
                         }
                     }
@@ -344,6 +393,7 @@ impl Plain {
                 }
             }
         }
+        error
     }
 }
 

@@ -13,10 +13,16 @@ from pathlib import Path
 def run_train(given: argparse.Namespace) -> None:
     from .config import Config
     from .train import Trainer
+    from .workers import train_together
 
     config = Config.read(given.config)
     if given.start:
         config = dataclasses.replace(config, start=given.start)
+    if given.workers > 1:
+        if given.device != "cpu" or given.seconds:
+            raise SystemExit("--workers are processes of the CPU, and agree on steps, not on seconds")
+        train_together(given.workers, config, given.data, given.out, given.tracking)
+        return
     Trainer(config, given.data, given.out, given.device, given.tracking, given.seconds).run()
 
 
@@ -96,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
     train.add_argument("--tracking", metavar="URI", help="MLflow store to log to as well: a folder or a server")
     train.add_argument("--start", help="checkpoint to start from, in place of the config's")
+    train.add_argument("--workers", type=int, default=1, metavar="N", help="processes on the CPU, a batch each for every step")
     train.add_argument("--seconds", type=float, default=0, help="let the schedule follow the clock, for so long, not the steps")
     decoder = stages.add_parser("decoder", help="run or resume stages of float decoders, one after the other")
     decoder.add_argument("configs", type=Path, nargs="+")

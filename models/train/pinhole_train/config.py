@@ -77,7 +77,7 @@ class Config:
     mse_share: float = 1.0
     border: float = 0.0
     ema: float = 0.999
-    # Fuse the loss's many small operations, on a GPU.
+    # Fuse many small operations: on a GPU those of the loss, on a processor those of rounding.
     compile: bool = False
     checkpoint_every: int = 500
     log_every: int = 50

@@ -62,6 +62,10 @@ class Crops:
         area = np.array([p.shape[0] * p.shape[1] for p in self.pictures], dtype=np.float64)
         # Large pictures give more distinct crops, but not in proportion: their content repeats.
         self.weights = np.sqrt(area) / np.sqrt(area).sum()
+        self.begin(seed)
+
+    def begin(self, seed: int | tuple[int, ...]) -> None:
+        """Start a sequence of crops."""
         self.random = np.random.Generator(np.random.PCG64(seed))
 
     def _draw(self, count: int) -> list[tuple[int, int, int, bool, bool]]:

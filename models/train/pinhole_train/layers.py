@@ -10,15 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .rounding import (
-    quantise,
-    quantise_backward,
-    quantise_backward_cuda,
-    quantise_cuda,
-    quantise_weight,
-    quantise_weight_cuda,
-    weight_steps,
-)
+from . import rounding
+from .rounding import weight_steps
 
 WEIGHT_MAX = 127
 
@@ -54,12 +47,12 @@ class Quantise(torch.autograd.Function):
     def forward(ctx, x: torch.Tensor, step: torch.Tensor, low: int | None, high: int) -> torch.Tensor:
         ctx.save_for_backward(x, step)
         ctx.low, ctx.high = low, high
-        return (quantise_cuda if x.is_cuda else quantise)(x, step, low, high)
+        return (rounding.quantise_cuda if x.is_cuda else rounding.quantise)(x, step, low, high)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
         x, step = ctx.saved_tensors
-        backward = quantise_backward_cuda if x.is_cuda else quantise_backward
+        backward = rounding.quantise_backward_cuda if x.is_cuda else rounding.quantise_backward
         inside, for_step = backward(gradient, x, step, ctx.low, ctx.high)
         if not ctx.needs_input_grad[1]:
             return inside, None, None, None
@@ -71,7 +64,7 @@ class QuantiseWeight(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, weight: torch.Tensor) -> torch.Tensor:
-        return (quantise_weight_cuda if weight.is_cuda else quantise_weight)(weight, WEIGHT_MAX)
+        return (rounding.quantise_weight_cuda if weight.is_cuda else rounding.quantise_weight)(weight, WEIGHT_MAX)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):

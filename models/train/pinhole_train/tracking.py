@@ -132,6 +132,22 @@ class Tracker:
             sink.close()
 
 
+class Silent:
+    """In place of a `Tracker` in processes beside the one that logs."""
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        pass
+
+    def histogram(self, step: int, name: str, values: np.ndarray) -> None:
+        pass
+
+    def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def flat(config: Any) -> dict[str, Any]:
     """A configuration as pairs, nested ones with dots."""
     pairs = {}

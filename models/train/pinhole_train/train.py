@@ -26,8 +26,10 @@ from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .perceptual import border_error, ssimulacra2
+from .rounding import compile_for_processor
 from .tables import SymbolCoder, gaussian_tables
-from .tracking import Tracker, flat
+from .tracking import Silent, Tracker, flat
+from .workers import Workers
 
 log = logging.getLogger("pinhole_train")
 
@@ -138,11 +140,19 @@ class Trainer:
     """
 
     def __init__(
-        self, config: Config, folders: list[str], out: Path, device: str, tracking: str | None = None, seconds: float = 0
+        self,
+        config: Config,
+        folders: list[str],
+        out: Path,
+        device: str,
+        tracking: str | None = None,
+        seconds: float = 0,
+        workers: Workers | None = None,
     ):
         torch.manual_seed(config.seed)
         self.config, self.out, self.device = config, Path(out), torch.device(device)
         self.tracking, self.seconds = tracking, seconds
+        self.workers = workers or Workers()
         paths = find_pictures(folders)
         self.data_hash = data_hash(paths)
         drawn = (paths, config.crop, config.shrinks, config.seed)
@@ -190,8 +200,15 @@ class Trainer:
         self.average = Average(self.model, config.ema)
         if state is not None:
             self._restore(state)
+        self.workers.agree(self.model)
+        if not self.workers.first:
+            # Crops, qualities and noise of its own. A checkpoint has the first one's only.
+            torch.manual_seed(1_000_003 * self.workers.rank + config.seed + self.step)
+            self.crops.begin((config.seed, self.workers.rank, self.step))
         if self.device.type == "cuda":
             torch.backends.cudnn.allow_tf32 = True
+        if config.compile and self.device.type == "cpu":
+            compile_for_processor()
         compiled = config.compile and self.device.type == "cuda"
         self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
 
@@ -245,6 +262,7 @@ class Trainer:
             self._probe()
         for part in self.trained:
             observe(part, False)
+        self.workers.agree(self.model)
         self.average.restart(self.model)
 
     def _state(self) -> dict:
@@ -319,6 +337,7 @@ class Trainer:
         means, made = self._losses(picture, quality)
         self.optimiser.zero_grad(set_to_none=True)
         means["total"].backward()
+        self.workers.average(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         # The fused optimiser skips the step where this is 1.
         self.optimiser.found_inf = (~torch.isfinite(norm)).float()
@@ -361,7 +380,7 @@ class Trainer:
         self.model.train(not self.decoders_only)
         name = f"{c.name} {self.out.name}"
         tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
-        tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags)
+        tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags) if self.workers.first else Silent()
         self.begun = time.monotonic()
         try:
             self._loop(tracker)
@@ -369,7 +388,7 @@ class Trainer:
             tracker.close()
         return self.out / "last.ckpt"
 
-    def _loop(self, tracker: Tracker) -> None:
+    def _loop(self, tracker: Tracker | Silent) -> None:
         c = self.config
         sums: dict[str, torch.Tensor] = {}
         since, seen = time.monotonic(), 0
@@ -397,9 +416,11 @@ class Trainer:
         if self.step % c.checkpoint_every:
             self._save(tracker)
 
-    def _save(self, tracker: Tracker) -> None:
-        checkpoint.save(self.out / "last.ckpt", self._state())
-        tracker.picture(self.step, "crops", self._sample_grid())
+    def _save(self, tracker: Tracker | Silent) -> None:
+        if self.workers.first:
+            checkpoint.save(self.out / "last.ckpt", self._state())
+            tracker.picture(self.step, "crops", self._sample_grid())
+        self.workers.wait()
 
     @torch.no_grad()
     def _sample_grid(self) -> np.ndarray:

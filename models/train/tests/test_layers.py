@@ -1,12 +1,14 @@
 """Quantisation as the engine does it, the checkerboard, and the gains."""
 
 import math
+import shutil
 
 import pytest
 import torch
 from conftest import SHAPE
 from torch import nn
 
+from pinhole_train import rounding
 from pinhole_train.codec import Codec, QualityGains, checkerboard, uncheckerboard
 from pinhole_train.layers import Depthwise, Grid, Pointwise, ResidualBlock, enable_quantisation, equalise_branches
 from pinhole_train.train import lambda_of, remap_gains
@@ -169,3 +171,16 @@ def test_equalised_branches_compute_the_same():
     equalise_branches(block, lambda: block(x), exponent=1.0, keep_function=True)
     assert torch.allclose(block(x), before, atol=1e-4)
     assert block.depthwise(x).square().mean((0, 2, 3)).sqrt().tolist() == pytest.approx([1.0] * 6, rel=1e-3)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_compiled_rounding_is_the_same(monkeypatch):
+    for name in ("quantise", "quantise_backward"):
+        monkeypatch.setattr(rounding, name, getattr(rounding, name))
+    x, gradient, step = torch.randn(2, 8, 5, 5) * 4, torch.randn(2, 8, 5, 5), torch.tensor(0.03)
+    plain = rounding.quantise(x, step, -128, 127), *rounding.quantise_backward(gradient, x, step, -128, 127)
+    rounding.compile_for_processor()
+    compiled = rounding.quantise(x, step, -128, 127), *rounding.quantise_backward(gradient, x, step, -128, 127)
+    assert torch.equal(plain[0], compiled[0])
+    assert torch.equal(plain[1], compiled[1])
+    torch.testing.assert_close(plain[2], compiled[2])

@@ -4,11 +4,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::features::{Levels, MARGIN, PASSES, Sources, count};
+use super::features::{BATCH, Levels, MARGIN, PASSES, Sources, count};
 use super::model::SensorModel;
 use super::trellis::{self, LIMIT, Trellis};
 use crate::engine::requant::round_ties_even;
-use crate::engine::{Executor, Program, RowMut, RowRef, RunError, Size};
+use crate::engine::{Executor, RowMut, RowRef, RunError};
 use crate::entropy::{COST_ONE_BIT, RansDecoder, RansError, TableSet};
 
 /// Normalised samples and latents are counted in these parts of a spread.
@@ -20,20 +20,13 @@ pub struct Symbol {
     /// Number of the table.
     pub table: u8,
     /// The symbol.
-    pub value: i32,
+    pub value: i16,
 }
 
 /// Why a window was not coded.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// Not a whole window.
-    Samples {
-        /// Samples given, over all channels.
-        given: usize,
-        /// Samples of a window.
-        wanted: usize,
-    },
     /// The symbols are damaged.
     Symbols(RansError),
     /// The engine refuses to run; with a parsed model this does not happen.
@@ -43,9 +36,6 @@ pub enum NetworkError {
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Samples { given, wanted } => {
-                write!(f, "{given} samples are not a window of {wanted}")
-            }
             Self::Symbols(e) => write!(f, "{e}"),
             Self::Run(e) => write!(f, "{e}"),
         }
@@ -81,13 +71,10 @@ pub struct Network<'a> {
     executor: Executor,
     trellis: Trellis,
     now: Levels,
-    /// Rows of the transforms.
-    row: Vec<i16>,
     latents: Vec<i16>,
     features: Vec<u8>,
     means: Vec<i16>,
     scales: Vec<u8>,
-    distances: Vec<i32>,
     symbols: Vec<i32>,
 }
 
@@ -96,18 +83,17 @@ impl<'a> Network<'a> {
     #[must_use]
     pub fn new(model: &'a SensorModel<'a>) -> Self {
         let (channels, window) = (model.channels(), model.window());
+        let half = window.div_ceil(2);
         Network {
             model,
             executor: Executor::new(),
-            trellis: Trellis::new(model.tables()),
+            trellis: Trellis::new(half),
             now: Levels::default(),
-            row: vec![0; channels * window],
             latents: vec![0; channels * window],
-            features: vec![0; count(channels) * window.div_ceil(2)],
-            means: vec![0; window.div_ceil(2)],
-            scales: vec![0; window.div_ceil(2)],
-            distances: Vec::new(),
-            symbols: Vec::new(),
+            features: vec![0; count(channels) * half.min(BATCH)],
+            means: vec![0; half],
+            scales: vec![0; half],
+            symbols: Vec::with_capacity(half),
         }
     }
 
@@ -117,36 +103,38 @@ impl<'a> Network<'a> {
         self.model.tables()
     }
 
-    /// Codes one window of finite samples, `[time][channel]`, at a quality in hundredths (used in whole steps of 100):
-    /// appends its symbols to `out`, writes what decoders get into `decoded`, and returns the symbols' cost in bits.
+    /// Codes one window at a quality in hundredths (used in whole steps of 100): hands its symbols to `take`, and returns
+    /// their cost in bits. `sample` is asked for finite samples, channel by channel, each in order of time: number of the
+    /// channel, then of the time. What decoders get is then [`decoded`](Self::decoded); the memory stays that of the
+    /// window before until it is told to [`remember`](Self::remember).
     ///
     /// # Errors
-    /// Slices of another length.
+    /// [`NetworkError::Run`].
     pub fn encode(
         &mut self,
         memory: &mut Memory,
         quality: u16,
-        window: &[f32],
-        out: &mut Vec<Symbol>,
-        decoded: &mut [f32],
+        mut sample: impl FnMut(usize, usize) -> f32,
+        mut take: impl FnMut(Symbol),
     ) -> Result<f32, NetworkError> {
-        self.check(window.len())?;
-        self.check(decoded.len())?;
         let settings = self.model.settings();
         let samples = settings.window;
-        for (c, row) in self.row.chunks_exact_mut(samples).enumerate() {
-            let (centre, scale) = (settings.centre[c], UNITS / settings.spread[c]);
-            for (t, out) in row.iter_mut().enumerate() {
-                *out = narrow((window[t * settings.channels + c] - centre) * scale);
+        let mut source = |_: usize, _: usize, row: RowMut<'_>| {
+            let RowMut::I16(row) = row else { return };
+            for (c, row) in row.chunks_exact_mut(samples).enumerate() {
+                let (centre, scale) = (settings.centre[c], UNITS / settings.spread[c]);
+                for (t, out) in row.iter_mut().enumerate() {
+                    *out = narrow((sample(c, t) - centre) * scale);
+                }
             }
-        }
-        transform(
-            &mut self.executor,
-            &self.model.analysis,
-            settings.shape(),
-            &self.row,
-            &mut self.latents,
-        )?;
+        };
+        let latents = &mut self.latents;
+        let mut sink = |_: usize, _: usize, row: RowRef<'_>| {
+            if let RowRef::I16(row) = row {
+                latents.copy_from_slice(row);
+            }
+        };
+        self.executor.run(&self.model.analysis, settings.size(), &mut source, &mut sink)?;
         let gain = 1.0 / (UNITS / 16.0 * self.step(quality));
         for latent in &mut self.latents {
             *latent = narrow(f32::from(*latent) * gain);
@@ -155,40 +143,35 @@ impl<'a> Network<'a> {
         let latents = core::mem::take(&mut self.latents);
         let coded = self.passes(memory, quality, |network, channel, (first, stride), state, n| {
             let wanted = latents[channel * samples..][..samples].iter().skip(first).step_by(stride);
-            network.distances.clear();
-            network.distances.extend(
-                wanted.zip(&network.means[..n]).map(|(&x, &mean)| i32::from(x) - i32::from(mean)),
-            );
-            let tables = network.model.tables();
-            let (distances, scales) = (&network.distances, &network.scales[..n]);
-            network.trellis.choose(tables, distances, scales, state, &mut network.symbols);
+            let (means, scales) = (&network.means[..n], &network.scales[..n]);
+            let distances = wanted.zip(means).map(|(&x, &mean)| i32::from(x) - i32::from(mean));
+            let prices = &network.model.prices;
+            network.trellis.choose(prices, distances, scales, state, &mut network.symbols);
             let mut state = state;
             for (&value, &scale) in network.symbols.iter().zip(scales) {
                 let table = trellis::table(state, scale);
-                cost += u64::from(tables.cost(table, value).unwrap_or(0));
-                out.push(Symbol { table, value });
+                cost += u64::from(prices.tables().cost(table, value).unwrap_or(0));
+                // Within LIMIT.
+                take(Symbol { table, value: value as i16 });
                 state = trellis::next(state, value);
             }
             Ok(())
         });
         self.latents = latents;
         coded?;
-        self.reconstruct(memory, quality, decoded)?;
         Ok(cost as f32 / COST_ONE_BIT as f32)
     }
 
-    /// Decodes one window into `decoded`, `[time][channel]`.
+    /// Decodes one window, which is then [`decoded`](Self::decoded).
     ///
     /// # Errors
-    /// A slice of another length; symbols that end early.
+    /// Symbols that end early.
     pub fn decode(
         &mut self,
         memory: &mut Memory,
         quality: u16,
         rans: &mut RansDecoder<'_>,
-        decoded: &mut [f32],
     ) -> Result<(), NetworkError> {
-        self.check(decoded.len())?;
         self.passes(memory, quality, |network, _, _, state, n| {
             let mut state = state;
             network.symbols.clear();
@@ -200,13 +183,12 @@ impl<'a> Network<'a> {
                 state = trellis::next(state, symbol);
             }
             Ok(())
-        })?;
-        self.reconstruct(memory, quality, decoded)
+        })
     }
 
-    fn check(&self, given: usize) -> Result<(), NetworkError> {
-        let wanted = self.row.len();
-        if given == wanted { Ok(()) } else { Err(NetworkError::Samples { given, wanted }) }
+    /// Makes the window that was coded last the one before.
+    pub fn remember(&mut self, memory: &mut Memory) {
+        core::mem::swap(&mut memory.before, &mut self.now);
     }
 
     fn step(&self, quality: u16) -> f32 {
@@ -237,14 +219,17 @@ impl<'a> Network<'a> {
                     places: &model.places[channel * window * super::features::PLACES..],
                     step: settings.step_features[usize::from(quality.min(10_000)) / 100],
                 };
-                let n = sources.write(channels, window, channel, pass, &mut self.features);
-                let width = count(channels);
-                let outputs =
-                    &mut [RowMut::I16(&mut self.means[..n]), RowMut::U8(&mut self.scales[..n])];
-                let inputs = [RowRef::U8(&self.features[..n * width])];
-                self.executor.points(&model.contexts[channel], n, &inputs, outputs)?;
-                symbols(self, channel, turn, state, n)?;
                 let (first, stride) = turn;
+                let latents = (window - first).div_ceil(stride);
+                for start in (0..latents).step_by(BATCH) {
+                    let features = &mut self.features;
+                    let n = sources.write(channels, window, channel, pass, start, features);
+                    let (means, scales) = (&mut self.means[start..], &mut self.scales[start..]);
+                    let outputs = &mut [RowMut::I16(&mut means[..n]), RowMut::U8(&mut scales[..n])];
+                    let inputs = [RowRef::U8(&features[..n * count(channels)])];
+                    self.executor.points(&model.contexts[channel], n, &inputs, outputs)?;
+                }
+                symbols(self, channel, turn, state, latents)?;
                 let values = self.now.channel_mut(channel)[MARGIN..MARGIN + window].iter_mut();
                 let values = values.skip(first).step_by(stride);
                 for ((out, &symbol), &mean) in values.zip(&self.symbols).zip(&self.means) {
@@ -257,35 +242,37 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    /// The samples of the decoded latents, which become the memory.
-    fn reconstruct(
+    /// Hands the samples that decoders get of the last window to `put`, channel by channel, each in order of time: number
+    /// of the channel, of the time, sample.
+    ///
+    /// # Errors
+    /// [`NetworkError::Run`].
+    pub fn decoded(
         &mut self,
-        memory: &mut Memory,
         quality: u16,
-        decoded: &mut [f32],
+        mut put: impl FnMut(usize, usize, f32),
     ) -> Result<(), NetworkError> {
         let settings = self.model.settings();
-        let (channels, window) = (settings.channels, settings.window);
         let gain = UNITS / 16.0 * self.step(quality);
-        for (c, row) in self.latents.chunks_exact_mut(window).enumerate() {
-            for (out, &v) in row.iter_mut().zip(&self.now.channel(c)[MARGIN..]) {
-                *out = narrow(f32::from(v) * gain);
+        let now = &self.now;
+        let mut source = |_: usize, _: usize, row: RowMut<'_>| {
+            let RowMut::I16(row) = row else { return };
+            for (c, row) in row.chunks_exact_mut(settings.window).enumerate() {
+                for (out, &v) in row.iter_mut().zip(&now.channel(c)[MARGIN..]) {
+                    *out = narrow(f32::from(v) * gain);
+                }
             }
-        }
-        transform(
-            &mut self.executor,
-            &self.model.synthesis,
-            settings.shape(),
-            &self.latents,
-            &mut self.row,
-        )?;
-        for (c, row) in self.row.chunks_exact(window).enumerate() {
-            let (centre, unit) = (settings.centre[c], settings.spread[c] / UNITS);
-            for (t, &v) in row.iter().enumerate() {
-                decoded[t * channels + c] = centre + f32::from(v) * unit;
+        };
+        let mut sink = |_: usize, _: usize, row: RowRef<'_>| {
+            let RowRef::I16(row) = row else { return };
+            for (c, row) in row.chunks_exact(settings.window).enumerate() {
+                let (centre, unit) = (settings.centre[c], settings.spread[c] / UNITS);
+                for (t, &v) in row.iter().enumerate() {
+                    put(c, t, centre + f32::from(v) * unit);
+                }
             }
-        }
-        core::mem::swap(&mut memory.before, &mut self.now);
+        };
+        self.executor.run(&self.model.synthesis, settings.size(), &mut source, &mut sink)?;
         Ok(())
     }
 }
@@ -293,24 +280,4 @@ impl<'a> Network<'a> {
 /// Rounded to the nearest 16-bit integer, ties to even; NaN is 0.
 fn narrow(v: f32) -> i16 {
     if v.is_nan() { 0 } else { round_ties_even(v.clamp(-32768.0, 32767.0)) as i16 }
-}
-
-fn transform(
-    executor: &mut Executor,
-    program: &Program<'_>,
-    (positions, _): (usize, usize),
-    input: &[i16],
-    output: &mut [i16],
-) -> Result<(), RunError> {
-    let mut source = |_: usize, _: usize, row: RowMut<'_>| {
-        if let RowMut::I16(row) = row {
-            row.copy_from_slice(input);
-        }
-    };
-    let mut sink = |_: usize, _: usize, row: RowRef<'_>| {
-        if let RowRef::I16(row) = row {
-            output.copy_from_slice(row);
-        }
-    };
-    executor.run(program, Size { height: 1, width: positions }, &mut source, &mut sink)
 }

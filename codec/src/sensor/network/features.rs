@@ -8,6 +8,8 @@ pub(super) const PLACES: usize = 8;
 pub(super) const PASSES: [(usize, usize); 3] = [(0, 4), (2, 4), (1, 2)];
 const NEAR: usize = 2;
 const OWN: usize = 3;
+/// Latents whose features are made, and used, at a time.
+pub(super) const BATCH: usize = 8;
 /// Zeros before and after the latents of a channel, so that nothing reads beyond them.
 pub(super) const MARGIN: usize = 8;
 /// Feature 0.
@@ -69,19 +71,22 @@ impl Sources<'_> {
         self.magnitudes[level.min(LEVELS - 1)]
     }
 
-    /// Writes the features of `channel`'s latents in a pass, `[latent][count]`; returns how many latents.
+    /// Writes the features of `channel`'s latents in a pass from number `start` on, at most [`BATCH`] of them,
+    /// `[latent][count]`; returns how many.
     pub(super) fn write(
         &self,
         channels: usize,
         window: usize,
         channel: usize,
         pass: usize,
+        start: usize,
         out: &mut [u8],
     ) -> usize {
         let (first, stride) = PASSES[pass];
         let width = count(channels);
         let mut latents = 0;
-        for (k, out) in (first..window).step_by(stride).zip(out.chunks_exact_mut(width)) {
+        let latents_there = (first..window).step_by(stride).skip(start).take(BATCH);
+        for (k, out) in latents_there.zip(out.chunks_exact_mut(width)) {
             self.write_one(channels, channel, pass, k, out);
             latents += 1;
         }

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::features::{self, LEVELS};
 use super::reference::Reference;
+use super::trellis::Prices;
 use crate::bundle::{BundleError, Tag, parse_sections, section_hash};
-use crate::engine::{DType, Program};
+use crate::engine::{DType, Program, Size};
 use crate::entropy::TableSet;
 
 /// Names of a sensor bundle's sections.
@@ -122,8 +123,13 @@ impl SensorSettings {
         words.into_iter().flat_map(u32::to_le_bytes).collect()
     }
 
+    /// What the transforms run on: all positions are one row.
+    pub(super) fn size(&self) -> Size {
+        Size { height: 1, width: self.shape().0 }
+    }
+
     /// Positions that the transforms run on, and channels of each.
-    pub(super) fn shape(&self) -> (usize, usize) {
+    fn shape(&self) -> (usize, usize) {
         if self.dense { (1, self.channels * self.window) } else { (self.channels, self.window) }
     }
 }
@@ -137,7 +143,7 @@ pub struct SensorModel<'a> {
     pub(super) analysis: Program<'a>,
     pub(super) synthesis: Program<'a>,
     pub(super) contexts: Vec<Program<'a>>,
-    pub(super) tables: TableSet,
+    pub(super) prices: Prices,
     pub(super) places: &'a [u8],
     pub(super) magnitudes: &'a [u8],
     reference: Reference,
@@ -201,7 +207,7 @@ impl<'a> SensorModel<'a> {
             analysis: transform(SensorTag::ANALYSIS)?,
             synthesis: transform(SensorTag::SYNTHESIS)?,
             contexts: (0..settings.channels).map(context).collect::<Result<_, _>>()?,
-            tables,
+            prices: Prices::new(tables),
             places: sized(
                 SensorTag::PLACES,
                 settings.channels * settings.window * features::PLACES,
@@ -270,6 +276,6 @@ impl<'a> SensorModel<'a> {
     /// The symbol tables.
     #[must_use]
     pub fn tables(&self) -> &TableSet {
-        &self.tables
+        self.prices.tables()
     }
 }

@@ -33,42 +33,71 @@ pub(super) fn value(state: u8, symbol: i32) -> i32 {
     16 * symbol - 8 * i32::from(state >> 1) * symbol.signum()
 }
 
-/// One step of a path.
+/// One step of a path: a symbol, within ± [`LIMIT`], above the state that it came from.
 #[derive(Clone, Copy, Debug, Default)]
-struct Node {
-    from: u8,
-    symbol: i16,
+struct Node(i16);
+
+impl Node {
+    fn new(from: u8, symbol: i32) -> Self {
+        Self((symbol << 2) as i16 | i16::from(from & 3))
+    }
+
+    fn from(self) -> usize {
+        (self.0 & 3) as usize
+    }
+
+    fn symbol(self) -> i32 {
+        i32::from(self.0 >> 2)
+    }
+}
+
+/// What symbols cost; all streams of a model share it.
+#[derive(Clone, Debug)]
+pub(super) struct Prices {
+    tables: TableSet,
+    /// Weighted bits of magnitudes below [`PRICED`] by table.
+    small: Vec<[f32; PRICED]>,
+}
+
+impl Prices {
+    pub(super) fn new(tables: TableSet) -> Self {
+        let price = |index: usize, symbol: usize| weigh(tables.cost(index as u8, symbol as i32));
+        let small = (0..2 * SCALES)
+            .map(|index| core::array::from_fn(|symbol| price(index, symbol)))
+            .collect();
+        Prices { tables, small }
+    }
+
+    /// The tables that the prices are of.
+    pub(super) fn tables(&self) -> &TableSet {
+        &self.tables
+    }
+
+    fn of(&self, table: usize, magnitude: i32) -> f32 {
+        match self.small[table].get(magnitude as usize) {
+            Some(&price) => price,
+            None => weigh(self.tables.cost(table as u8, magnitude)),
+        }
+    }
 }
 
 /// Finds symbols; keeps its buffers.
 #[derive(Clone, Debug)]
 pub(super) struct Trellis {
-    /// Weighted bits of magnitudes below [`PRICED`] by table.
-    prices: Vec<[f32; PRICED]>,
     nodes: Vec<[Node; 4]>,
 }
 
 impl Trellis {
-    pub(super) fn new(tables: &TableSet) -> Self {
-        let price = |index: usize, symbol: usize| weigh(tables.cost(index as u8, symbol as i32));
-        let prices = (0..2 * SCALES)
-            .map(|index| core::array::from_fn(|symbol| price(index, symbol)))
-            .collect();
-        Trellis { prices, nodes: Vec::new() }
-    }
-
-    fn price(&self, tables: &TableSet, table: usize, magnitude: i32) -> f32 {
-        match self.prices[table].get(magnitude as usize) {
-            Some(&price) => price,
-            None => weigh(tables.cost(table as u8, magnitude)),
-        }
+    /// Room for paths through so many latents.
+    pub(super) fn new(latents: usize) -> Self {
+        Trellis { nodes: Vec::with_capacity(latents) }
     }
 
     /// Chooses symbols for `distances` from the means (in sixteenths) with scale indices `scales`, beginning in `state`.
     pub(super) fn choose(
         &mut self,
-        tables: &TableSet,
-        distances: &[i32],
+        prices: &Prices,
+        distances: impl Iterator<Item = i32>,
         scales: &[u8],
         state: u8,
         symbols: &mut Vec<i32>,
@@ -76,7 +105,7 @@ impl Trellis {
         let mut costs = [f32::INFINITY; 4];
         costs[usize::from(state & 3)] = 0.0;
         self.nodes.clear();
-        for (&distance, &scale) in distances.iter().zip(scales) {
+        for (distance, &scale) in distances.zip(scales) {
             let mut new = [f32::INFINITY; 4];
             let mut nodes = [Node::default(); 4];
             let size = distance.abs();
@@ -90,13 +119,13 @@ impl Trellis {
                     }
                     last = magnitude;
                     let error = (size - value(second * 2, magnitude)) as f32;
-                    let local = error * error + self.price(tables, table, magnitude);
+                    let local = error * error + prices.of(table, magnitude);
                     for from in [second * 2, second * 2 + 1] {
                         let to = usize::from(next(from, magnitude));
                         let total = costs[usize::from(from)] + local;
                         if total < new[to] {
                             new[to] = total;
-                            nodes[to] = Node { from, symbol: magnitude as i16 };
+                            nodes[to] = Node::new(from, magnitude * distance.signum());
                         }
                     }
                 }
@@ -111,10 +140,10 @@ impl Trellis {
             }
         }
         symbols.clear();
-        for (nodes, distance) in self.nodes.iter().zip(distances).rev() {
+        for nodes in self.nodes.iter().rev() {
             let node = nodes[at];
-            symbols.push(i32::from(node.symbol) * distance.signum());
-            at = usize::from(node.from & 3);
+            symbols.push(node.symbol());
+            at = node.from();
         }
         symbols.reverse();
     }
