@@ -40,6 +40,12 @@ def run_export(given: argparse.Namespace) -> None:
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
+def run_shrink(given: argparse.Namespace) -> None:
+    from .checkpoint import shrink
+
+    print(shrink(given.checkpoint, given.out))
+
+
 def run_export_decoder(given: argparse.Namespace) -> None:
     from .float_export import export_decoder
 
@@ -121,6 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    shrinker = stages.add_parser("shrink", help="write the weights of a rounded stage small, for others to start from")
+    shrinker.add_argument("checkpoint", type=Path)
+    shrinker.add_argument("--out", type=Path, required=True)
     float_export = stages.add_parser("export-decoder", help="write the ONNX graphs of float decoders")
     float_export.add_argument("checkpoints", type=Path, nargs="+", help="decoder.ckpt of each stage")
     float_export.add_argument("--out", type=Path, required=True)
@@ -162,7 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "export": run_export, "export-decoder": run_export_decoder,
+        "train": run_train, "decoder": run_decoder, "shrink": run_shrink,
+        "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,
     }  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from .config import AnalysisShape, Config, Shape, SynthesisShape
+from .rounding import quantise_weight_integers
 
 MAGIC = b"PINCKPT1"
 
@@ -45,4 +46,21 @@ def load(path: Path) -> dict:
         raise ValueError(f"{path}: damaged checkpoint (its hash does not match)")
     # Tensors, plain values and the configuration: a checkpoint from elsewhere cannot run code.
     with torch.serialization.safe_globals([AnalysisShape, Config, Shape, SynthesisShape]):
-        return torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)
+    for name, (integers, steps) in state.pop("rounded", {}).items():
+        state["average"][name] = integers * steps
+    return state
+
+
+def shrink(path: Path, out: Path) -> str:
+    """Write the averaged weights of a rounded stage, convolutions as the int8 numbers and steps that they are rounded to.
+
+    A quarter of what they take as float32, and for the rounded model the same: for other stages to start from.
+    """
+    state = load(path)
+    if not state["config"].quantise:
+        raise ValueError(f"{path}: not a rounded stage")
+    kept = {key: state[key] for key in ("step", "config", "data_hash", "parent")}
+    kept["rounded"] = {k: quantise_weight_integers(v.float()) for k, v in state["average"].items() if v.dim() == 4}
+    kept["average"] = {k: v for k, v in state["average"].items() if v.dim() != 4}
+    return save(out, kept)

@@ -47,6 +47,12 @@ def quantise_weight(weight: torch.Tensor, largest: int) -> torch.Tensor:
     return torch.round(weight / steps) * steps
 
 
+def quantise_weight_integers(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The int8 numbers of `quantise_weight`, and the steps, whose product is the rounded weight."""
+    steps = weight_steps(weight, 127).view(-1, *[1] * (weight.dim() - 1))
+    return torch.round(weight / steps).to(torch.int8), steps
+
+
 def compile_for_processor() -> None:
     """From here on one kernel each for `quantise` and its gradient on a processor, too: the gradient takes a twentieth of
     the time. Needs a C++ compiler, and half a minute."""

@@ -82,3 +82,11 @@ def test_focus_moves_qualities_to_the_middle():
     inside = ((moved - 0.5).abs() < 0.05).float().mean() / 0.1
     assert 1.6 < inside < 1 / (1 - 0.4)
     assert torch.equal(focused(uniform, 0.0), uniform)
+
+
+def test_shrunk_weights_are_the_same_model(tmp_path, parent):
+    checkpoint.shrink(parent, tmp_path / "small.ckpt")
+    assert (tmp_path / "small.ckpt").stat().st_size < parent.stat().st_size / 4
+    (_, whole), (_, small) = coded(parent), coded(tmp_path / "small.ckpt")
+    for name, value in whole.items():
+        torch.testing.assert_close(small[name], value, rtol=1e-5, atol=1e-3)
