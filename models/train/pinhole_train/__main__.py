@@ -40,6 +40,13 @@ def run_export(given: argparse.Namespace) -> None:
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
+def run_join(given: argparse.Namespace) -> None:
+    from .join import join
+
+    parts = {part: Path(path) for part, _, path in (pair.partition("=") for pair in given.parts)}
+    print(join(given.base, parts, given.out))
+
+
 def run_shrink(given: argparse.Namespace) -> None:
     from .checkpoint import shrink
 
@@ -127,6 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    joiner = stages.add_parser("join", help="put transforms of several checkpoints into one")
+    joiner.add_argument("base", type=Path, help="its entropy model, and all transforms that are not taken from others")
+    joiner.add_argument("parts", nargs="+", metavar="PART=CHECKPOINT", help="analyses.fast=runs/photo-fast/last.ckpt …")
+    joiner.add_argument("--out", type=Path, required=True)
     shrinker = stages.add_parser("shrink", help="write the weights of a rounded stage small, for others to start from")
     shrinker.add_argument("checkpoint", type=Path)
     shrinker.add_argument("--out", type=Path, required=True)
@@ -171,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "shrink": run_shrink,
+        "train": run_train, "decoder": run_decoder, "join": run_join, "shrink": run_shrink,
         "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,

@@ -9,6 +9,7 @@ from conftest import SHAPE, as_tensor, config, picture
 from pinhole_train import checkpoint
 from pinhole_train.config import AnalysisShape, SynthesisShape
 from pinhole_train.export import load_codec
+from pinhole_train.join import join
 from pinhole_train.train import Trainer, focused
 
 
@@ -90,3 +91,23 @@ def test_shrunk_weights_are_the_same_model(tmp_path, parent):
     (_, whole), (_, small) = coded(parent), coded(tmp_path / "small.ckpt")
     for name, value in whole.items():
         torch.testing.assert_close(small[name], value, rtol=1e-5, atol=1e-3)
+
+
+def test_parts_trained_apart_are_joined(tmp_path, photos, parent, caplog):
+    another = {"fast": AnalysisShape(width=48, blocks=1, hidden=16, low_hidden=16)}
+    shape = dataclasses.replace(SHAPE, analyses=SHAPE.analyses | another)
+    stage = config(train=("analyses.fast",), split={"fast": 2}, quantise=True, start=str(parent), shape=shape)
+    fast = Trainer(stage, photos, tmp_path / "fast", "cpu").run()
+    stage = config(train=("syntheses.lite",), quantise=True, start=str(parent))
+    lite = Trainer(stage, photos, tmp_path / "lite", "cpu").run()
+    joined = tmp_path / "joined.ckpt"
+    join(parent, {"analyses.fast": fast, "syntheses.lite": lite}, joined)
+    assert "another latent space" not in caplog.text
+    assert torch.equal(coded(joined, analysis="fast")[1]["decoded"], coded(fast, analysis="fast")[1]["decoded"])
+    assert torch.equal(coded(joined, synthesis="lite")[1]["picture"], coded(lite, synthesis="lite")[1]["picture"])
+    assert torch.equal(coded(joined)[1]["picture"], coded(parent)[1]["picture"])
+    stranger = Trainer(config(quantise=True, seed=2), photos, tmp_path / "stranger", "cpu").run()
+    join(parent, {"syntheses.lite": stranger}, joined)
+    assert "another latent space" in caplog.text
+    with pytest.raises(ValueError, match=r"analyses\.none"):
+        join(parent, {"analyses.none": fast}, joined)
