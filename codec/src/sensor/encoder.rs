@@ -263,9 +263,7 @@ impl<'m> SensorEncoder<'m> {
 
     /// The score of a whole window.
     fn model_score(&mut self) -> Result<u8, SensorError> {
-        self.learned
-            .as_mut()
-            .map_or(Ok(0), |learned| learned.score(&self.window).map_err(Into::into))
+        self.learned.as_mut().map_or(Ok(0), |learned| learned.score(&self.window))
     }
 
     fn start_frame(&mut self) {

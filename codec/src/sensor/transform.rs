@@ -132,8 +132,8 @@ pub(crate) fn bridge(values: &mut [f32]) {
             continue;
         }
         let first = before.map_or(0, |(at, _)| at + 1);
-        for at in first..i {
-            values[at] = match before {
+        for (at, gap) in values.iter_mut().enumerate().take(i).skip(first) {
+            *gap = match before {
                 Some((start, from)) => {
                     from + (value - from) * ((at - start) as f32 / (i - start) as f32)
                 }
