@@ -47,6 +47,13 @@ def run_join(given: argparse.Namespace) -> None:
     print(join(given.base, parts, given.out))
 
 
+def run_grow(given: argparse.Namespace) -> None:
+    from .config import Config
+    from .grow import grow
+
+    print(grow(given.base, Config.read(given.config), given.part, given.model, given.out))
+
+
 def run_shrink(given: argparse.Namespace) -> None:
     from .checkpoint import shrink
 
@@ -138,6 +145,12 @@ def main(arguments: list[str] | None = None) -> int:
     joiner.add_argument("base", type=Path, help="its entropy model, and all transforms that are not taken from others")
     joiner.add_argument("parts", nargs="+", metavar="PART=CHECKPOINT", help="analyses.fast=runs/photo-fast/last.ckpt …")
     joiner.add_argument("--out", type=Path, required=True)
+    grower = stages.add_parser("grow", help="start a larger transform as a smaller one")
+    grower.add_argument("base", type=Path)
+    grower.add_argument("config", type=Path, help="has the larger one's shape")
+    grower.add_argument("part", help="the larger one: analyses.best")
+    grower.add_argument("model", help="the smaller one: analyses.default")
+    grower.add_argument("--out", type=Path, required=True)
     shrinker = stages.add_parser("shrink", help="write the weights of a rounded stage small, for others to start from")
     shrinker.add_argument("checkpoint", type=Path)
     shrinker.add_argument("--out", type=Path, required=True)
@@ -182,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "join": run_join, "shrink": run_shrink,
+        "train": run_train, "decoder": run_decoder, "join": run_join, "grow": run_grow, "shrink": run_shrink,
         "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,

@@ -220,7 +220,8 @@ class Codec(nn.Module):
         gain = self.gains(quality)
         v = self.symbol_grid(latents * gain)
         z = self.hyper_analysis(v).float()
-        bits_z = self.prior.bits(self._noisy(z))
+        # Noise stands for rounding; where hyper-latents are rounded already, it would be counted twice.
+        bits_z = self.prior.bits(z if self.hyper_analysis.down2.grid.enabled else self._noisy(z))
         h = self.hyper_synthesis(round_ste(z))
 
         mean0, index0 = self.first(checkerboard(h, 0))
