@@ -66,8 +66,9 @@ class PictureTest {
         Decoded decoded = decoder.decode(file);
         assertEquals(PixelFormat.RGB8, decoded.format());
         double psnr = Files.psnr(rgb, decoded.pixels());
-        // The rocket has blocks: Java's reader does not smooth the chroma of JPEG files.
-        assertTrue(psnr > 32, name + ": " + psnr + " dB");
+        // The rocket has blocks: Java's reader does not smooth the chroma of JPEG files. The model spends 10 % fewer bytes at
+        // a quality than the one before it, which had 32 dB here.
+        assertTrue(psnr > 31, name + ": " + psnr + " dB");
         assertTrue(file.length < rgb.length / 10, name + ": " + file.length + " bytes");
         assertTrue(decoded.metadata().isEmpty() && decoded.lost().isEmpty());
     }
