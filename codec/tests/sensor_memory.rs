@@ -110,6 +110,7 @@ fn an_encoder_stays_below_64_kb() {
 
 /// The same with the model `imu`: what the model takes once, and what each stream takes.
 #[test]
+#[cfg_attr(debug_assertions, ignore = "debug builds keep the samples, too, to check the promise")]
 fn an_encoder_with_a_model_stays_below_64_kb() {
     let _turn = TURN.lock().unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zoo/imu/imu.pinm");
