@@ -107,6 +107,7 @@ impl<'a> RansEncoder<'a> {
             3_000..8_000 => 1,
             _ => return fastest,
         };
+        // Small devices have no room for two payloads.
         drop(fastest);
         self.finish_with(log2_lanes)
     }

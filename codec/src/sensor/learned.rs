@@ -105,6 +105,7 @@ impl<'m> Learned<'m> {
         window: &mut Window,
     ) -> Result<(), SensorError> {
         let channels = self.model.channels();
+        // Once more: keeping the samples of the attempt would take 4 bytes for each.
         self.network.decoded(header.quality, |c, t, decoded| {
             let i = t * channels + c;
             if window.marks[i] == Mark::Level {

@@ -339,7 +339,7 @@ impl Plain {
                 for (i, (mark, x)) in window.marks.iter().zip(&mut window.values).enumerate() {
                     let c = i % channels;
                     if *mark == Mark::Level {
-                        // A sample with this mark has a level.
+                        // A sample with this mark has a level. Finding it again is cheaper than keeping it.
                         let level =
                             if C::DECODES { 0 } else { self.steps.level(c, *x).unwrap_or(0) };
                         let level = code_level(coder, predictor, residuals, c, level);

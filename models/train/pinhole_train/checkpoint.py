@@ -52,6 +52,12 @@ def load(path: Path) -> dict:
     return state
 
 
+def save_average(out: Path, state: dict, config: Config, average: dict, **more: dict) -> str:
+    """Write averaged weights that come from those of `state`: for other stages to start from, not for resuming."""
+    kept = {key: state[key] for key in ("step", "data_hash", "parent")}
+    return save(out, kept | {"config": config, "average": average} | more)
+
+
 def shrink(path: Path, out: Path) -> str:
     """Write the averaged weights of a rounded stage, convolutions as the int8 numbers and steps that they are rounded to.
 
@@ -60,7 +66,6 @@ def shrink(path: Path, out: Path) -> str:
     state = load(path)
     if not state["config"].quantise:
         raise ValueError(f"{path}: not a rounded stage")
-    kept = {key: state[key] for key in ("step", "config", "data_hash", "parent")}
-    kept["rounded"] = {k: quantise_weight_integers(v.float()) for k, v in state["average"].items() if v.dim() == 4}
-    kept["average"] = {k: v for k, v in state["average"].items() if v.dim() != 4}
-    return save(out, kept)
+    rounded = {k: quantise_weight_integers(v.float()) for k, v in state["average"].items() if v.dim() == 4}
+    rest = {k: v for k, v in state["average"].items() if v.dim() != 4}
+    return save_average(out, state, state["config"], rest, rounded=rounded)

@@ -35,8 +35,7 @@ def grow(base: Path, config: Config, part: str, model: str, out: Path) -> str:
         if key.startswith(f"{part}."):
             weights[key] = _grown(value, key.removeprefix(f"{part}."), model, weights, small)
     grown = dataclasses.replace(state["config"], shape=shape, train=(), split={})
-    kept = {key: state[key] for key in ("step", "data_hash", "parent")}
-    return checkpoint.save(out, kept | {"config": grown, "average": weights})
+    return checkpoint.save_average(out, state, grown, weights)
 
 
 def _grown(value: torch.Tensor, key: str, model: str, weights: dict[str, torch.Tensor], small) -> torch.Tensor:

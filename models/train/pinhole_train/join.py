@@ -33,5 +33,4 @@ def join(base: Path, parts: dict[str, Path], out: Path) -> str:
         transforms = getattr(shape, kind) | {name: getattr(other["config"].shape, kind)[name]}
         shape = dataclasses.replace(shape, **{kind: transforms})
     config = dataclasses.replace(state["config"], shape=shape, train=(), split={})
-    kept = {key: state[key] for key in ("step", "data_hash", "parent")}
-    return checkpoint.save(out, kept | {"config": config, "average": weights})
+    return checkpoint.save_average(out, state, config, weights)

@@ -1,6 +1,6 @@
 """Several processes that train one model: each on crops of its own, their gradients averaged.
 
-Two cores do 1.3 times as many steps as two processes of one thread each than as two threads of one process, which wait for
+Two cores do a quarter more steps as two processes of one thread each than as two threads of one process, which wait for
 each other in every operation.
 """
 
