@@ -206,7 +206,7 @@ class Codec(nn.Module):
         # Symbols are Q4 fixed point everywhere in the engine; float training skips that rounding.
         self.symbol_grid = Grid("int16", SYMBOL_STEP)
         self.latent_grid = Grid("int16", LATENT_STEP)
-        # A `tables.SymbolCoder` to round and price latents as an encoder does; without one, to the nearest.
+        # A `tables.SymbolCoder` to choose symbols as an encoder does; without one, the nearest.
         self.coder = None
 
     def analyse(self, picture: torch.Tensor, split: dict[str, int]) -> torch.Tensor:
@@ -262,8 +262,15 @@ class Codec(nn.Module):
         if self.coder is not None and not self.training:
             symbols, bits = self.coder.code(residual, index)
             return symbols + mean, bits.sum((2, 3))
-        bits = gaussian_bits(self._noisy(residual), scale_of_index(index))
-        return round_ste(residual) + mean, bits.sum((2, 3))
+        if self.coder is None:
+            bits = gaussian_bits(self._noisy(residual), scale_of_index(index))
+            return round_ste(residual) + mean, bits.sum((2, 3))
+        # The bits are those of the chosen symbols, and scales learn from them. That latents and means can learn as well,
+        # the gradient of noise in place of rounding is added, without its value.
+        symbols = self.coder.code(residual.detach(), index.detach())[0]
+        smooth = gaussian_bits(self._noisy(residual), scale_of_index(index.detach()))
+        bits = gaussian_bits(symbols, scale_of_index(index)) + smooth - smooth.detach()
+        return residual + (symbols - residual).detach() + mean, bits.sum((2, 3))
 
 
 def kmacs_per_pixel(shape: Shape) -> dict[str, float]:

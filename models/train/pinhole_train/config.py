@@ -60,6 +60,8 @@ class Config:
     shrinks: tuple[float, ...] = (0.75, 0.5)
     learning_rate: float = 6e-4
     basis_rate: float = 0.2
+    # "adam", or "muon" for the weights of 1x1 convolutions and Adam for all else.
+    optimiser: str = "adam"
     warmup: int = 200
     final_rate: float = 0.02
     lambda_range: tuple[float, float] = (2e-4, 0.4)
@@ -69,6 +71,8 @@ class Config:
     # Round weights and activations as the engine does, after this share of the steps without.
     quantise: bool = False
     float_share: float = 0.0
+    # Choose symbols by rate and distortion, as encoders do, instead of the nearest.
+    choose: bool = False
     # Parts of the codec to train with everything else as it stands ("analyses.fast"); none: all of it.
     train: tuple[str, ...] = ()
     # Pictures of a batch that go through each analysis; empty: all through the first.
@@ -98,6 +102,8 @@ class Config:
         config = Config(shape=Shape(**shape), **values)
         if config.split and (sum(config.split.values()) != config.batch or set(config.split) - set(config.shape.analyses)):
             raise ValueError(f"{path}: split {config.split} does not divide a batch of {config.batch} among the analyses")
+        if config.optimiser not in ("adam", "muon"):
+            raise ValueError(f"{path}: optimiser = {config.optimiser!r} is neither adam nor muon")
         for part in config.train:
             kind, _, name = part.partition(".")
             if name not in getattr(config.shape, kind if kind in ("analyses", "syntheses") else "analyses") or kind not in ("analyses", "syntheses"):

@@ -25,6 +25,7 @@ from .graphed import GraphedStep
 from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
+from .muon import Muon, is_matrix
 from .perceptual import border_error, ssimulacra2
 from .rounding import compile_for_processor
 from .tables import SymbolCoder, gaussian_tables
@@ -182,20 +183,10 @@ class Trainer:
                 part.requires_grad_(True)
         # Decoders learn from what they will get: symbols chosen as encoders choose them, not to the nearest.
         self.decoders_only = bool(config.train) and all(part.startswith("syntheses.") for part in config.train)
-        if self.decoders_only:
+        if self.decoders_only or config.choose:
             self.model.coder = SymbolCoder(gaussian_tables(), self.device)
         round_for_stage(self.model, config.train, False)
-        ends = [m for t in self.model.analyses.values() for m in (t.patches, t.down)]
-        ends += [m for t in self.model.syntheses.values() for m in (t.up, t.patches)]
-        basis = {id(p) for layer in ends for p in layer.parameters()}
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": [p for p in trained if id(p) not in basis], "factor": 1.0},
-                {"params": [p for p in trained if id(p) in basis], "factor": config.basis_rate},
-            ],
-            lr=first_rate(config.learning_rate, self.device), betas=(0.9, 0.99), fused=True, capturable=self.device.type == "cuda",
-        )  # fmt: skip
+        self.optimisers = self._optimisers()
         self._graph: GraphedStep | None = None
         self.average = Average(self.model, config.ema)
         if state is not None:
@@ -211,6 +202,26 @@ class Trainer:
             compile_for_processor()
         compiled = config.compile and self.device.type == "cuda"
         self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """Adam, and Muon for the matrices if the stage wants it; bases have a learning rate of their own."""
+        c = self.config
+        ends = [m for t in self.model.analyses.values() for m in (t.patches, t.down)]
+        ends += [m for t in self.model.syntheses.values() for m in (t.up, t.patches)]
+        basis = {id(p) for layer in ends for p in layer.parameters()}
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        matrices = {id(p) for p in trained if c.optimiser == "muon" and is_matrix(p)}
+
+        def groups(those: list[nn.Parameter]) -> list[dict]:
+            parts = ([p for p in those if id(p) not in basis], 1.0), ([p for p in those if id(p) in basis], c.basis_rate)
+            return [{"params": params, "factor": factor} for params, factor in parts if params]
+
+        rate, cuda = first_rate(c.learning_rate, self.device), self.device.type == "cuda"
+        others = groups([p for p in trained if id(p) not in matrices])
+        optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(others, rate, betas=(0.9, 0.99), fused=True, capturable=cuda)]
+        if matrices:
+            optimisers.append(Muon(groups([p for p in trained if id(p) in matrices]), rate, workers=self.workers))
+        return optimisers
 
     @property
     def trained(self) -> list[nn.Module]:
@@ -272,7 +283,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.values,
             "average_steps": self.average.steps,
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "torch_random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "crops": self.crops.state(),
@@ -288,8 +299,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average.values = {k: v.to(self.device) for k, v in state["average"].items()}
         self.average.steps = state["average_steps"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        place_rates(self.optimiser, self.device)
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+            place_rates(optimiser, self.device)
         torch.set_rng_state(state["torch_random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
@@ -335,14 +347,16 @@ class Trainer:
     def _device_step(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Losses, gradients and one step of the optimiser, without waiting for the device."""
         means, made = self._losses(picture, quality)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         means["total"].backward()
         self.workers.average(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        # The fused optimiser skips the step where this is 1.
-        self.optimiser.found_inf = (~torch.isfinite(norm)).float()
-        self.skipped += self.optimiser.found_inf
-        self.optimiser.step()
+        # Both optimisers skip the step where this is 1.
+        found_inf = (~torch.isfinite(norm)).float()
+        self.skipped += found_inf
+        for optimiser in self.optimisers:
+            optimiser.found_inf = found_inf
+            optimiser.step()
         return {key: value.detach() for key, value in means.items()} | {"gradient": norm}, made
 
     def _train_step(self) -> dict[str, torch.Tensor]:
@@ -353,8 +367,9 @@ class Trainer:
             self.rounding, self._graph = True, None
             round_for_stage(self.model, c.train, True)
             log.info("step %d: rounded from here on", self.step)
-        for group in self.optimiser.param_groups:
-            set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])
         picture = self.crops.batch(c.batch).to(self.device)
         # Stratified, so that every batch spans the rates.
         quality = focused((torch.randperm(c.batch) + torch.rand(c.batch)) / c.batch, c.focus).to(self.device)

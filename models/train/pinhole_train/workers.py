@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,23 @@ class Workers:
         dist.all_reduce(joined)
         for gradient, mean in zip(gradients, (joined / self.count).split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient))
+
+    @torch.no_grad()
+    def share(self, stacks: list[torch.Tensor], work: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
+        """`work` done on stacks of tensors that all processes have alike, each process on its share of every stack."""
+        if self.count == 1:
+            return [work(stack) for stack in stacks]
+        done = [torch.zeros_like(stack) for stack in stacks]
+        # Where a stack is not divided evenly, it is another process's turn to do one more.
+        turn = self.rank
+        for stack, made in zip(stacks, done, strict=True):
+            mine = slice(turn % self.count, None, self.count)
+            turn += self.count - len(stack) % self.count
+            if len(stack[mine]):
+                made[mine] = work(stack[mine])
+        joined = torch.cat([made.flatten() for made in done])
+        dist.all_reduce(joined)
+        return [part.view_as(made) for part, made in zip(joined.split([made.numel() for made in done]), done, strict=True)]
 
     @torch.no_grad()
     def agree(self, model: nn.Module) -> None:

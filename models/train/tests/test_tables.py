@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import busy_codec
+from conftest import as_tensor, busy_codec, picture
 
 from pinhole_train.codec import SCALE_COUNT
 from pinhole_train.data import Crops, find_pictures
@@ -61,3 +61,20 @@ def test_fitted_tables_price_pictures_lower(pictures):
     fitted = price(tables)
     crops.restore(state)
     assert fitted < price(gaussian_tables())
+
+
+def test_training_sees_the_symbols_that_an_encoder_chooses():
+    model = busy_codec()
+    photo, quality = as_tensor(picture(128, 128)), torch.tensor([0.6])
+    model.coder = SymbolCoder(gaussian_tables())
+    with torch.no_grad():
+        shipped = model(photo, quality)
+        model.train()
+        trained = model(photo, quality)
+    assert torch.equal(trained["decoded"], shipped["decoded"])
+    # The prices of a normal distribution; those of the tails, which the tables cut off, end at 20 bits.
+    torch.testing.assert_close(trained["bits_y"].sum(), shipped["bits_y"].sum(), rtol=0.1, atol=0)
+    # Latents and scales learn from the price nevertheless.
+    model(photo, quality)["bits_y"].sum().backward()
+    assert model.second.scale.weight.grad.abs().sum() > 0
+    assert next(iter(model.analyses.values())).down.weight.grad.abs().sum() > 0
