@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from encoders import Peer, Pinhole, peers
 
@@ -32,11 +32,12 @@ def main() -> None:
     parser.add_argument("--pinhole", type=Path, default=here.parents[1] / "target/release/pinhole")
     parser.add_argument("--model", type=Path, help="model bundle instead of the shipped one")
     parser.add_argument("--bpp", type=float, default=0.25, help="bits per pixel of Pinhole's files")
+    parser.add_argument("--sheet", type=Path, help="also write the flattest squares of all pictures as one PNG")
     parser.add_argument("--limit", type=int, help="use only the first so many pictures")
     given = parser.parse_args()
     pinhole = Pinhole(given.pinhole.resolve(), given.model, ())
     given.out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, flat = [], []
     paths = sorted(p for p in given.pictures.iterdir() if p.suffix.lower() in {".png", ".ppm", ".jpg"})
     for path in paths[: given.limit]:
         original = np.asarray(Image.open(path).convert("RGB"))
@@ -45,10 +46,13 @@ def main() -> None:
         for peer in peers():
             shown[peer.label] = at_size(peer, original, shown["Pinhole"][1])
         rows.append(picture_row(path.stem, shown, given.out))
+        flat.append({label: square(pixels, corners(original)["flattest"]) for label, (pixels, _) in shown.items()})
     page = f"<!doctype html><meta charset=utf-8><title>Crops at equal size</title><style>{STYLE}</style>"
     page += f"<h1>Crops at {given.bpp:g} bits per pixel, {ZOOM} times</h1>{''.join(rows)}"
     (given.out / "index.html").write_text(page)
     print(given.out / "index.html")
+    if given.sheet:
+        sheet(flat).save(given.sheet, optimize=True)
 
 
 def through_pinhole(pinhole: Pinhole, path: Path, bpp: float) -> tuple[np.ndarray, int]:
@@ -92,13 +96,31 @@ def corners(original: np.ndarray) -> dict[str, tuple[int, int]]:
     return {"busiest": max(places)[1], "flattest": min(places)[1]} if places else {}
 
 
+def square(pixels: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    y, x = corner
+    return pixels[y : y + SIDE, x : x + SIDE]
+
+
+def sheet(rows: list[dict[str, np.ndarray]]) -> Image.Image:
+    """A row of squares for each picture, one pixel for one, under the names of their columns."""
+    gap, head = 6, 16
+    labels = list(rows[0])
+    out = Image.new("RGB", (len(labels) * (SIDE + gap) - gap, head + len(rows) * (SIDE + gap) - gap), "white")
+    draw = ImageDraw.Draw(out)
+    for column, label in enumerate(labels):
+        draw.text((column * (SIDE + gap) + 2, 2), label, fill="black")
+        for row, squares in enumerate(rows):
+            out.paste(Image.fromarray(squares[label]), (column * (SIDE + gap), head + row * (SIDE + gap)))
+    return out
+
+
 def picture_row(name: str, shown: dict[str, tuple[np.ndarray, int]], out: Path) -> str:
     text = f"<h2>{html.escape(name)}</h2>"
     for kind, (y, x) in corners(shown["Original"][0]).items():
         text += "<div class=row>"
         for number, (label, (pixels, size)) in enumerate(shown.items()):
             file = f"{name}-{kind}-{number}.png"
-            Image.fromarray(pixels[y : y + SIDE, x : x + SIDE]).save(out / file)
+            Image.fromarray(square(pixels, (y, x))).save(out / file)
             text += f'<figure><img src="{html.escape(file)}" width={SIDE * ZOOM} height={SIDE * ZOOM} alt="">'
             text += f"<figcaption>{html.escape(label)}, {size:,} bytes</figcaption></figure>"
         text += "</div>"
