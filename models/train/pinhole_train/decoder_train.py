@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,9 @@ from .export import load_codec
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
-from .tracking import Tracker, flat
-from .train import Average, distortion, first_rate, place_rates, rate_factor, set_rate
+from .objective import distortion
+from .stage import Average, Stage, first_rate, own_rates, place_rates, set_rate
+from .tracking import flat
 
 log = logging.getLogger("pinhole_train")
 
@@ -66,11 +66,10 @@ class Pictures:
         return self.crops
 
 
-class DecoderTrainer:
-    """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands.
+class DecoderTrainer(Stage):
+    """A stage of one float decoder."""
 
-    With `seconds` the schedule follows the clock instead of the steps. Such a run cannot be repeated bit for bit.
-    """
+    samples_name = "originals, synthesis, decoder at q 0.1"
 
     def __init__(
         self, config: DecoderConfig, codec: Path, pictures: Pictures, out: Path, device: str = "cpu",
@@ -78,9 +77,7 @@ class DecoderTrainer:
     ):  # fmt: skip
         if pictures.drawn != (config.crop, config.shrinks):
             raise ValueError(f"{config.name}: crops of {config.crop} at {config.shrinks} are wanted, not {pictures.drawn}")
-        torch.manual_seed(config.seed)
-        self.config, self.out, self.device = config, Path(out), torch.device(device)
-        self.tracking, self.seconds = tracking, seconds
+        super().__init__(config, out, device, tracking, seconds)
         self.crops, self.data_hash = pictures.seeded(config.seed), pictures.hash
         self.samples = self.crops.samples(4)
         self.codec = self._frozen(Path(codec))
@@ -102,10 +99,8 @@ class DecoderTrainer:
         self._optimisers()
         self.average = Average(self.decoder, config.ema)
         self.health = DecoderHealth(config.batch)
-        self.step, self.spent, self.begun = 0, 0.0, time.monotonic()
         # Running magnitudes of the fidelity's and of the adversarial gradient on the picture, and the running hinge loss.
         self.balance = torch.tensor([0.0, 0.0, IGNORANT], device=self.device)
-        self.skipped = torch.zeros((), device=self.device)
         # How much of the adversarial gradient counts yet.
         self.weight = torch.zeros((), device=self.device)
         self._graph: GraphedStep | None = None
@@ -153,13 +148,12 @@ class DecoderTrainer:
         ends = {id(p) for layer in (self.decoder.up, self.decoder.patches) for p in layer.parameters()}
         parameters = list(self.decoder.parameters())
         betas = (0.5, 0.9) if c.adversarial else (0.9, 0.99)
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": [p for p in parameters if id(p) not in ends], "factor": 1.0},
-                {"params": [p for p in parameters if id(p) in ends], "factor": c.basis_rate},
-            ],
-            lr=first_rate(c.learning_rate, self.device), betas=betas, fused=True, capturable=self.device.type == "cuda",
-        )  # fmt: skip
+        groups = [
+            {"params": [p for p in parameters if id(p) not in ends], "factor": 1.0},
+            {"params": [p for p in parameters if id(p) in ends], "factor": c.basis_rate},
+        ]
+        groups = own_rates(groups, c.learning_rate, self.device)
+        self.optimiser = torch.optim.Adam(groups, betas=betas, fused=True, capturable=self.device.type == "cuda")
         self.opponent = None
         if self.discriminator is not None:
             self.opponent = torch.optim.Adam(
@@ -171,7 +165,7 @@ class DecoderTrainer:
         return {
             "kind": "float decoder stage",
             "step": self.step,
-            "spent": self.spent + time.monotonic() - self.begun,
+            "spent": self._elapsed(),
             "model": self.decoder.state_dict(),
             "average": self.average.values,
             "average_steps": self.average.steps,
@@ -215,14 +209,6 @@ class DecoderTrainer:
         if state["data_hash"] != self.data_hash:
             log.warning("the training pictures are not those that the checkpoint was trained on")
         log.info("resumed at step %d", self.step)
-
-    def _progress(self) -> float:
-        if self.seconds:
-            return (self.spent + time.monotonic() - self.begun) / self.seconds
-        return self.step / self.config.steps
-
-    def _rate_factor(self) -> float:
-        return rate_factor(self.config, self.step, self._progress())
 
     @torch.no_grad()
     def code(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -342,19 +328,13 @@ class DecoderTrainer:
     def run(self) -> Path:
         """Train to the end of the schedule; returns the path of the finished decoder, `decoder.ckpt`."""
         c = self.config
-        self.out.mkdir(parents=True, exist_ok=True)
         parameters = sum(p.numel() for p in self.decoder.parameters())
         log.info("%s: %d parameters, %.1f kMAC per pixel, data %s, %d pictures", c.name, parameters,
                  kmacs_per_pixel(self.decoder), self.data_hash[:12], len(self.crops.pictures))  # fmt: skip
         self.decoder.train()
         tags = {"data": self.data_hash, "commit": code_commit(), "device": str(self.device)}
         tags |= {f"parent {name}": value for name, value in self.parents.items()}
-        tracker = Tracker(self.out, self.step, self.tracking, f"{c.name} {self.out.name}", flat(c), tags)
-        self.begun = time.monotonic()
-        try:
-            self._loop(tracker)
-        finally:
-            tracker.close()
+        self._track(flat(c), tags)
         checkpoint.save(self.out / "decoder.ckpt", self._finished())
         return self.out / "decoder.ckpt"
 
@@ -363,33 +343,8 @@ class DecoderTrainer:
         weights = {k: v.half().cpu().contiguous() for k, v in self.average.values.items()}
         return {"kind": "float decoder", "step": self.step, "average": weights} | self._identity()
 
-    def _loop(self, tracker: Tracker) -> None:
-        c = self.config
-        sums: dict[str, torch.Tensor] = {}
-        counts: dict[str, int] = {}
-        since, before = time.monotonic(), self.step
-        while self._progress() < 1:
-            for key, value in self._train_step().items():
-                sums[key] = sums.get(key, 0) + value
-                counts[key] = counts.get(key, 0) + 1
-            if self.step % c.log_every == 0:
-                means = {key: float(value) / counts[key] for key, value in sums.items()}
-                now, skipped = time.monotonic(), int(self.skipped)
-                entry = {"rate": self._rate_factor(), "skipped": skipped, "s_per_step": (now - since) / (self.step - before)}
-                tracker.metrics(self.step, entry | means)
-                for complaint in self.health.complaints(means):
-                    log.warning("step %d: %s", self.step, complaint)
-                log.info("step %d: %s", self.step, " ".join(f"{k} {v:.4g}" for k, v in (entry | means).items()))
-                if skipped > 100:
-                    raise FloatingPointError(f"{c.name}: {skipped} steps without a finite gradient")
-                sums, counts, since, before = {}, {}, now, self.step
-            if self.step % c.checkpoint_every == 0:
-                self._save(tracker)
-        self._save(tracker)
-
-    def _save(self, tracker: Tracker) -> None:
-        checkpoint.save(self.out / "last.ckpt", self._state())
-        tracker.picture(self.step, "originals, synthesis, decoder at q 0.1", self._sample_grid())
+    def _complaints(self, means: dict[str, float]) -> list[str]:
+        return self.health.complaints(means)
 
     @torch.no_grad()
     def _sample_grid(self) -> np.ndarray:

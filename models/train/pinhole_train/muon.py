@@ -38,7 +38,7 @@ class Muon(torch.optim.Optimizer):
     `found_inf` (0 or 1) as the fused Adam has it: where it is 1 the step leaves everything as it is.
     """
 
-    def __init__(self, params, lr: float | torch.Tensor, momentum: float = 0.95, workers: Workers | None = None):
+    def __init__(self, params, lr: float | torch.Tensor = 1e-3, momentum: float = 0.95, workers: Workers | None = None):
         super().__init__(params, {"lr": lr, "momentum": momentum})
         self.workers = workers or Workers()
         self.found_inf: torch.Tensor | None = None

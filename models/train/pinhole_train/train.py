@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,54 +19,19 @@ from . import checkpoint
 from .codec import Codec, kmacs_per_pixel, parameter_count
 from .config import Config
 from .data import Crops, DeviceCrops, data_hash, find_pictures
-from .decoder_config import DecoderConfig
 from .graphed import GraphedStep
 from .health import Health
 from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .muon import Muon, is_matrix
-from .perceptual import border_error, ssimulacra2
+from .objective import distortion, focused, lambda_of
 from .rounding import compile_for_processor
+from .stage import TOLD, Average, Stage, own_rates, place_rates, set_rate
 from .tables import SymbolCoder, gaussian_tables
 from .tracking import Silent, Tracker, flat
 from .workers import Workers
 
 log = logging.getLogger("pinhole_train")
-
-
-def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
-    """The Lagrangian of a quality in [0, 1]."""
-    return bounds[0] * (bounds[1] / bounds[0]) ** quality
-
-
-def focused(uniform: torch.Tensor, focus: float) -> torch.Tensor:
-    """Numbers in [0, 1] drawn uniformly, moved towards the middle: there they are 1 / (1 - focus) times as dense."""
-    return uniform + focus / (2 * math.pi) * torch.sin(2 * math.pi * uniform)
-
-
-def rate_factor(config: Config | DecoderConfig, step: int, progress: float) -> float:
-    """Learning rate relative to the configured one: a linear warm-up, then a cosine over the stage's progress (0 to 1)."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    return config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def distortion(
-    config: Config | DecoderConfig, bounds: tuple[float, float], drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Per picture (n,): the weighted `distortion` divided by sqrt(lambda), and what it consists of."""
-    lam = lambda_of(quality, bounds)
-    mse = (drawn - target).square().mean((1, 2, 3))
-    # Towards the top of the range fidelity counts fully: there the eye sees no difference any more.
-    total = (config.mse_share + (1 - config.mse_share) * quality**8) * lam * mse
-    parts = {"mse": mse}
-    if config.border:
-        total = total + config.border * lam * border_error(drawn, target)
-    if config.perceptual:
-        score = ssimulacra2(target, drawn, whole=False)
-        total = total + config.perceptual * (lam / 0.01) ** 0.6 * (100 - score)
-        parts["ssimulacra2"] = score
-    return parts | {"distortion": total / lam.sqrt()}
 
 
 @torch.no_grad()
@@ -93,52 +57,8 @@ def check_standstill(before: Config, now: Config) -> None:
         raise ValueError(f"{now.name}: another lambda_range than {now.start} would change the gains")
 
 
-def first_rate(rate: float, device: torch.device) -> float | torch.Tensor:
-    """A learning rate as an optimiser wants it: a recorded step reads it from the device."""
-    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
-
-
-def set_rate(group: dict, rate: float) -> None:
-    """Change the learning rate of a group of parameters."""
-    if isinstance(group["lr"], torch.Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
-
-
-def place_rates(optimiser: torch.optim.Optimizer, device: torch.device) -> None:
-    """Learning rates where they belong, after a state was loaded."""
-    for group in optimiser.param_groups:
-        group["lr"] = first_rate(float(group["lr"]), device)
-
-
-class Average:
-    """Exponential moving average of the weights (Polyak); what evaluation and export use."""
-
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay = decay
-        self.steps = 0
-        self.restart(model)
-
-    def restart(self, model: nn.Module) -> None:
-        """Forget what was: the weights have been rescaled."""
-        self.steps = 0
-        self.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        state = model.state_dict()
-        torch._foreach_lerp_([self.values[k] for k in state], list(state.values()), 1 - decay)
-        self.steps += 1
-
-
-class Trainer:
-    """Everything a stage's state consists of; `run` continues wherever the newest checkpoint stands.
-
-    With `seconds` the schedule follows the clock instead of the steps and ends when they are over: for a machine that is
-    there for so long. Such a run cannot be repeated bit for bit.
-    """
+class Trainer(Stage):
+    """A stage of the codec, or of some of its transforms."""
 
     def __init__(
         self,
@@ -150,10 +70,7 @@ class Trainer:
         seconds: float = 0,
         workers: Workers | None = None,
     ):
-        torch.manual_seed(config.seed)
-        self.config, self.out, self.device = config, Path(out), torch.device(device)
-        self.tracking, self.seconds = tracking, seconds
-        self.workers = workers or Workers()
+        super().__init__(config, out, device, tracking, seconds, workers)
         paths = find_pictures(folders)
         self.data_hash = data_hash(paths)
         drawn = (paths, config.crop, config.shrinks, config.seed)
@@ -162,11 +79,8 @@ class Trainer:
         self.split = config.split or {next(iter(config.shape.analyses)): config.batch}
         self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
         self.health = Health(config.shape.latents)
-        self.step = 0
         self.rounding = self.calibrated = False
-        self.skipped = torch.zeros((), device=self.device)
         self.parent = ""
-        self.begun = 0.0
         previous = self.out / "last.ckpt"
         state = checkpoint.load(previous) if previous.exists() else None
         if state is None and config.start:
@@ -214,13 +128,14 @@ class Trainer:
 
         def groups(those: list[nn.Parameter]) -> list[dict]:
             parts = ([p for p in those if id(p) not in basis], 1.0), ([p for p in those if id(p) in basis], c.basis_rate)
-            return [{"params": params, "factor": factor} for params, factor in parts if params]
+            made = [{"params": params, "factor": factor} for params, factor in parts if params]
+            return own_rates(made, c.learning_rate, self.device)
 
-        rate, cuda = first_rate(c.learning_rate, self.device), self.device.type == "cuda"
         others = groups([p for p in trained if id(p) not in matrices])
-        optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(others, rate, betas=(0.9, 0.99), fused=True, capturable=cuda)]
+        cuda = self.device.type == "cuda"
+        optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(others, betas=(0.9, 0.99), fused=True, capturable=cuda)]
         if matrices:
-            optimisers.append(Muon(groups([p for p in trained if id(p) in matrices]), rate, workers=self.workers))
+            optimisers.append(Muon(groups([p for p in trained if id(p) in matrices]), workers=self.workers))
         return optimisers
 
     @property
@@ -279,6 +194,7 @@ class Trainer:
     def _state(self) -> dict:
         return {
             "step": self.step,
+            "spent": self._elapsed(),
             "rounding": self.rounding,
             "model": self.model.state_dict(),
             "average": self.average.values,
@@ -293,7 +209,7 @@ class Trainer:
         }
 
     def _restore(self, state: dict) -> None:
-        self.step = state["step"]
+        self.step, self.spent = state["step"], state["spent"]
         self.rounding = state["rounding"]
         self.parent = state["parent"]
         self.model.load_state_dict(state["model"])
@@ -310,15 +226,6 @@ class Trainer:
         if state["data_hash"] != self.data_hash:
             log.warning("the training pictures are not those that the checkpoint was trained on")
         log.info("resumed at step %d", self.step)
-
-    def _progress(self) -> float:
-        """How much of the stage is done, 0 to 1."""
-        if self.seconds:
-            return (time.monotonic() - self.begun) / self.seconds
-        return self.step / self.config.steps
-
-    def _rate_factor(self) -> float:
-        return rate_factor(self.config, self.step, self._progress())
 
     def _distortion(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
         return distortion(self.config, self.config.lambda_range, drawn, target, quality)
@@ -388,54 +295,22 @@ class Trainer:
     def run(self) -> Path:
         """Train to the end of the schedule; returns the path of the last checkpoint."""
         c = self.config
-        self.out.mkdir(parents=True, exist_ok=True)
         costs = " ".join(f"{name} {cost:.1f}" for name, cost in kmacs_per_pixel(c.shape).items())
         log.info("%s: %d parameters, kMAC per pixel: %s, data %s, %d pictures",
                  c.name, parameter_count(self.model), costs, self.data_hash[:12], len(self.crops.pictures))  # fmt: skip
         self.model.train(not self.decoders_only)
-        name = f"{c.name} {self.out.name}"
         tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
-        tracker = Tracker(self.out, self.step, self.tracking, name, flat(c), tags) if self.workers.first else Silent()
-        self.begun = time.monotonic()
-        try:
-            self._loop(tracker)
-        finally:
-            tracker.close()
+        self._track(flat(c), tags)
         return self.out / "last.ckpt"
 
-    def _loop(self, tracker: Tracker | Silent) -> None:
-        c = self.config
-        sums: dict[str, torch.Tensor] = {}
-        since, seen = time.monotonic(), 0
-        while self._progress() < 1:
-            rate = self._rate_factor()
-            for key, value in self._train_step().items():
-                sums[key] = sums[key] + value if key in sums else value.clone()
-            seen += 1
-            if self.step % c.log_every == 0:
-                now, skipped = time.monotonic(), int(self.skipped)
-                entry = {"rate": rate, "skipped": skipped, "s_per_step": (now - since) / seen}
-                entry |= {key: value.item() / seen for key, value in sums.items()} | self.health.metrics()
-                tracker.metrics(self.step, entry)
-                for complaint in self.health.complaints():
-                    log.warning("step %d: %s", self.step, complaint)
-                if skipped > 100:
-                    raise RuntimeError(f"diverged: 100 steps without a finite gradient by step {self.step}")
-                if self.step % (10 * c.log_every) == 0:
-                    log.info("step=%d %s", self.step, " ".join(f"{k}={v:.4g}" for k, v in entry.items()))
-                    tracker.histogram(self.step, "channel_bits", self.health.channel_bits().numpy())
-                    tracker.histogram(self.step, "channel_variance", self.health.channel_variance().numpy())
-                sums, since, seen = {}, now, 0
-            if self.step % c.checkpoint_every == 0:
-                self._save(tracker)
-        if self.step % c.checkpoint_every:
-            self._save(tracker)
+    def _complaints(self, _means: dict[str, float]) -> list[str]:
+        return self.health.complaints()
 
-    def _save(self, tracker: Tracker | Silent) -> None:
-        if self.workers.first:
-            checkpoint.save(self.out / "last.ckpt", self._state())
-            tracker.picture(self.step, "crops", self._sample_grid())
-        self.workers.wait()
+    def _more(self, tracker: Tracker | Silent) -> dict[str, float]:
+        if self.step % (TOLD * self.config.log_every) == 0:
+            tracker.histogram(self.step, "channel_bits", self.health.channel_bits().numpy())
+            tracker.histogram(self.step, "channel_variance", self.health.channel_variance().numpy())
+        return self.health.metrics()
 
     @torch.no_grad()
     def _sample_grid(self) -> np.ndarray:

@@ -11,7 +11,8 @@ from torch import nn
 from pinhole_train import rounding
 from pinhole_train.codec import Codec, QualityGains, checkerboard, uncheckerboard
 from pinhole_train.layers import Depthwise, Grid, Pointwise, ResidualBlock, enable_quantisation, equalise_branches
-from pinhole_train.train import lambda_of, remap_gains
+from pinhole_train.objective import lambda_of
+from pinhole_train.train import remap_gains
 
 
 def grid(kind: str, step: float) -> Grid:

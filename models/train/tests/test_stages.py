@@ -6,12 +6,13 @@ import pytest
 import torch
 from conftest import SHAPE, as_tensor, config, picture
 
-from pinhole_train import checkpoint
+from pinhole_train import checkpoint, stage
 from pinhole_train.config import AnalysisShape, SynthesisShape
 from pinhole_train.export import load_codec
 from pinhole_train.grow import grow
 from pinhole_train.join import join
-from pinhole_train.train import Trainer, focused
+from pinhole_train.objective import focused
+from pinhole_train.train import Trainer
 
 
 @pytest.fixture
@@ -129,3 +130,15 @@ def test_a_larger_transform_begins_as_the_smaller_one(tmp_path, photos, parent, 
     assert not torch.equal(coded(trained, **which)[1]["picture"], coded(parent)[1]["picture"])
     with pytest.raises(ValueError, match="smaller"):
         grow(tmp_path / "grown.ckpt", config(shape=SHAPE), model, f"{kind}.large", tmp_path / "a.ckpt")
+
+
+def test_groups_of_parameters_have_rates_of_their_own(tmp_path, photos, monkeypatch):
+    # As on a GPU, where a recorded step reads rates from tensors.
+    monkeypatch.setattr(stage, "first_rate", lambda rate, _device: torch.tensor(rate))
+    for optimiser in ("adam", "muon"):
+        trainer = Trainer(config(optimiser=optimiser, basis_rate=0.25), photos, tmp_path / optimiser, "cpu")
+        trainer._train_step()
+        groups = [group for one in trainer.optimisers for group in one.param_groups]
+        assert {group["factor"] for group in groups} == {1.0, 0.25}
+        for group in groups:
+            assert float(group["lr"]) == pytest.approx(trainer.config.learning_rate * group["factor"])
