@@ -6,7 +6,8 @@ import pytest
 import torch
 from conftest import SHAPE, as_tensor, config, picture
 
-from pinhole_train import checkpoint, stage
+from pinhole_train import checkpoint
+from pinhole_train import stage as stages
 from pinhole_train.config import AnalysisShape, SynthesisShape
 from pinhole_train.export import load_codec
 from pinhole_train.grow import grow
@@ -134,7 +135,7 @@ def test_a_larger_transform_begins_as_the_smaller_one(tmp_path, photos, parent, 
 
 def test_groups_of_parameters_have_rates_of_their_own(tmp_path, photos, monkeypatch):
     # As on a GPU, where a recorded step reads rates from tensors.
-    monkeypatch.setattr(stage, "first_rate", lambda rate, _device: torch.tensor(rate))
+    monkeypatch.setattr(stages, "first_rate", lambda rate, _device: torch.tensor(rate))
     for optimiser in ("adam", "muon"):
         trainer = Trainer(config(optimiser=optimiser, basis_rate=0.25), photos, tmp_path / optimiser, "cpu")
         trainer._train_step()
