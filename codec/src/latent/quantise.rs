@@ -10,7 +10,8 @@ pub(super) const SYMBOL_LIMIT: i32 = 4095;
 ///
 /// High-rate theory has 2 ln 2 / 12 = 0.116 (the slope of D = Δ²/12 · 2^(−2R)). Where symbols are mostly zero a bit buys
 /// less than that; 0.08 measured best, 4 % fewer bytes on Kodak than rounding to the nearest at equal SSIMULACRA2, at
-/// equal PSNR and at equal MS-SSIM alike (0.05 and 0.10 come within 0.5 %).
+/// equal PSNR and at equal MS-SSIM alike (0.05 and 0.10 come within 0.5 %). Training chooses symbols in the same way
+/// (`BIT_WORTH` in `tables.py`): a change here wants the models trained anew.
 const BIT_WORTH: u32 = 5243;
 
 /// Magnitudes with a threshold of their own, zero among them; larger ones share the last.
