@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from borders import blocking
-from crops import SIDE, at_size, corners, square, through_pinhole
+from crops import SIDE, at_size, corners, originals, square, through_pinhole
 from encoders import Pinhole, peers
 from PIL import Image
 
@@ -24,17 +24,18 @@ def main() -> None:
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.15, 0.3, 0.6], help="bits per pixel of Pinhole's files")
     given = parser.parse_args()
     pinhole = Pinhole(given.pinhole.resolve(), given.model, ())
-    paths = sorted(p for p in given.pictures.iterdir() if p.suffix.lower() in {".png", ".ppm", ".jpg"})
     for bpp in given.bpp:
         found: dict[str, list[list[float]]] = {}
-        for path in paths:
+        for path in originals(given.pictures):
             original = np.asarray(Image.open(path).convert("RGB"))
+            # Squares begin at multiples of 32, so that patches stay where they are. Pictures without one tell too little.
+            places = corners(original)
+            if not places:
+                continue
             decoded, size = through_pinhole(pinhole, path, bpp)
             drawn = {"Pinhole": decoded} | {peer.label: at_size(peer, original, size)[0] for peer in peers()}
-            # Squares begin at multiples of 32, so that patches stay where they are.
-            corner = corners(original)["flattest"]
             for label, picture in drawn.items():
-                parts = ((original, picture), (square(original, corner), square(picture, corner)))
+                parts = ((original, picture), (square(original, places["flattest"]), square(picture, places["flattest"])))
                 found.setdefault(label, []).append([blocking(*part, patch) for part in parts for patch in (8, 16)])
         for label, rows in found.items():
             whole8, whole16, flat8, flat16 = np.exp(np.log(np.array(rows)).mean(0))

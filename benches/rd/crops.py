@@ -38,21 +38,26 @@ def main() -> None:
     pinhole = Pinhole(given.pinhole.resolve(), given.model, ())
     given.out.mkdir(parents=True, exist_ok=True)
     rows, flat = [], []
-    paths = sorted(p for p in given.pictures.iterdir() if p.suffix.lower() in {".png", ".ppm", ".jpg"})
-    for path in paths[: given.limit]:
+    for path in originals(given.pictures)[: given.limit]:
         original = np.asarray(Image.open(path).convert("RGB"))
         shown = {"Original": (original, original.nbytes)}
         shown["Pinhole"] = through_pinhole(pinhole, path, given.bpp)
         for peer in peers():
             shown[peer.label] = at_size(peer, original, shown["Pinhole"][1])
-        rows.append(picture_row(path.stem, shown, given.out))
-        flat.append({label: square(pixels, corners(original)["flattest"]) for label, (pixels, _) in shown.items()})
+        places = corners(original)
+        rows.append(picture_row(path.stem, shown, places, given.out))
+        if places:
+            flat.append({label: square(pixels, places["flattest"]) for label, (pixels, _) in shown.items()})
     page = f"<!doctype html><meta charset=utf-8><title>Crops at equal size</title><style>{STYLE}</style>"
     page += f"<h1>Crops at {given.bpp:g} bits per pixel, {ZOOM} times</h1>{''.join(rows)}"
     (given.out / "index.html").write_text(page)
     print(given.out / "index.html")
-    if given.sheet:
+    if given.sheet and flat:
         sheet(flat).save(given.sheet, optimize=True)
+
+
+def originals(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".ppm", ".jpg"})
 
 
 def through_pinhole(pinhole: Pinhole, path: Path, bpp: float) -> tuple[np.ndarray, int]:
@@ -114,13 +119,13 @@ def sheet(rows: list[dict[str, np.ndarray]]) -> Image.Image:
     return out
 
 
-def picture_row(name: str, shown: dict[str, tuple[np.ndarray, int]], out: Path) -> str:
+def picture_row(name: str, shown: dict[str, tuple[np.ndarray, int]], places: dict[str, tuple[int, int]], out: Path) -> str:
     text = f"<h2>{html.escape(name)}</h2>"
-    for kind, (y, x) in corners(shown["Original"][0]).items():
+    for kind, corner in places.items():
         text += "<div class=row>"
         for number, (label, (pixels, size)) in enumerate(shown.items()):
             file = f"{name}-{kind}-{number}.png"
-            Image.fromarray(square(pixels, (y, x))).save(out / file)
+            Image.fromarray(square(pixels, corner)).save(out / file)
             text += f'<figure><img src="{html.escape(file)}" width={SIDE * ZOOM} height={SIDE * ZOOM} alt="">'
             text += f"<figcaption>{html.escape(label)}, {size:,} bytes</figcaption></figure>"
         text += "</div>"

@@ -27,7 +27,7 @@ from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
 from .objective import distortion
-from .stage import Average, Stage, first_rate, own_rates, place_rates, set_rate
+from .stage import Average, Stage, first_rate, place_rates, rate_groups, set_rate
 from .tracking import flat
 
 log = logging.getLogger("pinhole_train")
@@ -146,13 +146,8 @@ class DecoderTrainer(Stage):
     def _optimisers(self) -> None:
         c = self.config
         ends = {id(p) for layer in (self.decoder.up, self.decoder.patches) for p in layer.parameters()}
-        parameters = list(self.decoder.parameters())
+        groups = rate_groups(list(self.decoder.parameters()), ends, c, self.device)
         betas = (0.5, 0.9) if c.adversarial else (0.9, 0.99)
-        groups = [
-            {"params": [p for p in parameters if id(p) not in ends], "factor": 1.0},
-            {"params": [p for p in parameters if id(p) in ends], "factor": c.basis_rate},
-        ]
-        groups = own_rates(groups, c.learning_rate, self.device)
         self.optimiser = torch.optim.Adam(groups, betas=betas, fused=True, capturable=self.device.type == "cuda")
         self.opponent = None
         if self.discriminator is not None:
@@ -334,7 +329,7 @@ class DecoderTrainer(Stage):
         self.decoder.train()
         tags = {"data": self.data_hash, "commit": code_commit(), "device": str(self.device)}
         tags |= {f"parent {name}": value for name, value in self.parents.items()}
-        self._track(flat(c), tags)
+        self._run(flat(c), tags)
         checkpoint.save(self.out / "decoder.ckpt", self._finished())
         return self.out / "decoder.ckpt"
 

@@ -37,9 +37,15 @@ def first_rate(rate: float, device: torch.device) -> float | torch.Tensor:
     return torch.tensor(rate, device=device) if device.type == "cuda" else rate
 
 
-def own_rates(groups: list[dict], rate: float, device: torch.device) -> list[dict]:
-    """Groups of parameters, each with a learning rate of its own: groups that are given one tensor share it."""
-    return [group | {"lr": first_rate(rate, device)} for group in groups]
+def rate_groups(
+    parameters: list[nn.Parameter], bases: set[int], config: Config | DecoderConfig, device: torch.device
+) -> list[dict]:
+    """Parameters for an optimiser: those of bases (by `id`), which have a rate of their own, and the others.
+
+    Each group gets its learning rate itself: groups that are given one tensor share it.
+    """
+    parts = ([p for p in parameters if id(p) not in bases], 1.0), ([p for p in parameters if id(p) in bases], config.basis_rate)
+    return [{"params": some, "factor": factor, "lr": first_rate(config.learning_rate, device)} for some, factor in parts if some]
 
 
 def set_rate(group: dict, rate: float) -> None:
@@ -129,7 +135,7 @@ class Stage:
     def _rate_factor(self) -> float:
         return rate_factor(self.config, self.step, self._progress())
 
-    def _track(self, settings: dict, tags: dict[str, str]) -> None:
+    def _run(self, settings: dict, tags: dict[str, str]) -> None:
         """Run to the end of the schedule, with a log."""
         self.out.mkdir(parents=True, exist_ok=True)
         name = f"{self.config.name} {self.out.name}"

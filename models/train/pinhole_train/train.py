@@ -26,7 +26,7 @@ from .lineage import code_commit
 from .muon import Muon, is_matrix
 from .objective import distortion, focused, lambda_of
 from .rounding import compile_for_processor
-from .stage import TOLD, Average, Stage, own_rates, place_rates, set_rate
+from .stage import TOLD, Average, Stage, place_rates, rate_groups, set_rate
 from .tables import SymbolCoder, gaussian_tables
 from .tracking import Silent, Tracker, flat
 from .workers import Workers
@@ -127,9 +127,7 @@ class Trainer(Stage):
         matrices = {id(p) for p in trained if c.optimiser == "muon" and is_matrix(p)}
 
         def groups(those: list[nn.Parameter]) -> list[dict]:
-            parts = ([p for p in those if id(p) not in basis], 1.0), ([p for p in those if id(p) in basis], c.basis_rate)
-            made = [{"params": params, "factor": factor} for params, factor in parts if params]
-            return own_rates(made, c.learning_rate, self.device)
+            return rate_groups(those, basis, c, self.device)
 
         others = groups([p for p in trained if id(p) not in matrices])
         cuda = self.device.type == "cuda"
@@ -300,7 +298,7 @@ class Trainer(Stage):
                  c.name, parameter_count(self.model), costs, self.data_hash[:12], len(self.crops.pictures))  # fmt: skip
         self.model.train(not self.decoders_only)
         tags = {"data": self.data_hash, "commit": code_commit(), "parent": self.parent, "device": str(self.device)}
-        self._track(flat(c), tags)
+        self._run(flat(c), tags)
         return self.out / "last.ckpt"
 
     def _complaints(self, _means: dict[str, float]) -> list[str]:
