@@ -66,9 +66,9 @@ class PictureTest {
         Decoded decoded = decoder.decode(file);
         assertEquals(PixelFormat.RGB8, decoded.format());
         double psnr = Files.psnr(rgb, decoded.pixels());
-        // The rocket has blocks: Java's reader does not smooth the chroma of JPEG files. The model spends 10 % fewer bytes at
-        // a quality than the one before it, which had 32 dB here.
-        assertTrue(psnr > 31, name + ": " + psnr + " dB");
+        // The rocket has blocks: Java's reader does not smooth the chroma of JPEG files. It has 31.95 dB; photo 0.3.0, which spent
+        // some 10 % more bytes at a quality, had over 32.
+        assertTrue(psnr > 31.9, name + ": " + psnr + " dB");
         assertTrue(file.length < rgb.length / 10, name + ": " + file.length + " bytes");
         assertTrue(decoded.metadata().isEmpty() && decoded.lost().isEmpty());
     }
