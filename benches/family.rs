@@ -280,6 +280,7 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         latent_channels: LATENTS,
         hyper_channels: HYPER,
         skip_below: SKIP,
+        passes: 4,
         gain_knots: vec![1.0; 2 * LATENTS],
     };
     let mut bundle = BundleBuilder::new();

@@ -9,6 +9,7 @@ use core::fmt;
 use crate::engine::{DType, Program};
 use crate::entropy::TableSet;
 use crate::format::crc32c;
+use crate::latent::Pass;
 
 mod error;
 mod family;
@@ -51,11 +52,11 @@ impl Tag {
     pub const HYPER_ANALYSIS: Tag = Tag(*b"HYAN");
     /// Hyper-synthesis: hyper-latents to features.
     pub const HYPER_SYNTHESIS: Tag = Tag(*b"HYSY");
-    /// Context: decoded anchors to features.
+    /// Context: latents decoded so far to features.
     pub const CONTEXT: Tag = Tag(*b"CTXT");
-    /// Means and scale indices of the anchors.
+    /// Means and scale indices of the first pass.
     pub const PARAMETERS_FIRST: Tag = Tag(*b"PAR1");
-    /// Means and scale indices of the other half.
+    /// Means and scale indices of the other passes.
     pub const PARAMETERS_SECOND: Tag = Tag(*b"PAR2");
     /// Symbol tables of the latents, by scale index.
     pub const LATENT_TABLES: Tag = Tag(*b"TBLL");
@@ -91,7 +92,8 @@ impl fmt::Display for Tag {
 
 /// Constants of the latent space and the quality gains.
 ///
-/// Layout: `u32` latent channels M, hyper channels Z, skip_below, knot count K; then K·M gains as `f32`.
+/// Layout: `u32` latent channels M, hyper channels Z; `u16` skip_below, 0 for two passes or 1 for four; `u32` knot count K;
+/// then K·M gains as `f32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Latent channels M, 1..=4096.
@@ -100,6 +102,8 @@ pub struct Settings {
     pub hyper_channels: usize,
     /// Latents whose scale index is below this are not coded, 0..=255.
     pub skip_below: u8,
+    /// Passes in which the latents are coded: 2 or 4 (`docs/format.md`, "Latents").
+    pub passes: u8,
     /// Gain of each knot and channel, `[K][M]`, K in 2..=64; positive and finite.
     pub gain_knots: Vec<f32>,
 }
@@ -117,7 +121,12 @@ impl Settings {
         };
         let latent_channels = next("latent channels", 1, 4096)?;
         let hyper_channels = next("hyper channels", 1, 256)?;
-        let skip_below = next("skip threshold", 0, 255)? as u8;
+        // Two settings of 16 bits: readers that know only two passes find the first out of range.
+        let skip_and_passes = next("skip threshold", 0, 0x1_00FF)?;
+        let skip_below = u8::try_from(skip_and_passes & 0xFFFF).map_err(|_| {
+            BundleError::BadSetting { name: "skip threshold", value: skip_and_passes as u64 }
+        })?;
+        let passes = if skip_and_passes >> 16 == 0 { 2 } else { 4 };
         let knots = next("gain knots", 2, 64)?;
         let gain_knots: Vec<f32> = words.map(f32::from_bits).collect();
         if gain_knots.len() != knots * latent_channels || !bytes.len().is_multiple_of(4) {
@@ -131,16 +140,21 @@ impl Settings {
             let (knot, channel) = (at / latent_channels, at % latent_channels);
             return Err(BundleError::BadGain { knot, channel });
         }
-        Ok(Settings { latent_channels, hyper_channels, skip_below, gain_knots })
+        Ok(Settings { latent_channels, hyper_channels, skip_below, passes, gain_knots })
     }
 
     /// The section's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let knots = self.gain_knots.len() / self.latent_channels.max(1);
-        let words =
-            [self.latent_channels, self.hyper_channels, usize::from(self.skip_below), knots];
+        let skip_and_passes = usize::from(self.skip_below) | usize::from(self.passes > 2) << 16;
+        let words = [self.latent_channels, self.hyper_channels, skip_and_passes, knots];
         let gains = self.gain_knots.iter().map(|g| g.to_bits());
         words.into_iter().map(|w| w as u32).chain(gains).flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// The pass (from 0) that codes the latents of a row and column of a chunk.
+    pub fn pass_of(&self, row: usize, column: usize) -> u8 {
+        Pass::all(self.passes).position(|pass| pass.codes(row, column)).map_or(0, |at| at as u8)
     }
 
     /// Gains of every channel at `quality` (hundredths, 0..=10000): linear between knots, in single IEEE-754

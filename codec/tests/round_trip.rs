@@ -53,6 +53,28 @@ fn formats() -> impl Strategy<Value = PixelFormat> {
     prop::sample::select(vec![Gray8, GrayA8, Rgb8, Rgba8])
 }
 
+#[test]
+fn bundles_of_two_passes_and_of_four() {
+    let picture = picture(150, 211, PixelFormat::Rgb8, 5);
+    let streams = [2, 4].map(|passes| {
+        let bytes = common::toy_bundle_in(passes);
+        let bundle = Bundle::parse(&bytes).unwrap();
+        assert_eq!(bundle.settings().passes, passes);
+        let stream =
+            Encoder::new(&bundle, 1).unwrap().encode(&picture, &options(60.0, 128)).unwrap();
+        let mut decoder = Decoder::new(&bundle, 1).unwrap();
+        let decoded = decoder.decode(&stream, &DecodeOptions::default()).unwrap().picture;
+        assert_eq!((decoded.width(), decoded.height()), (150, 211));
+        // A stream says which latent space it is of, and passes are part of that.
+        let other = common::toy_bundle_in(6 - passes);
+        let other = Bundle::parse(&other).unwrap();
+        let refused = Decoder::new(&other, 1).unwrap().decode(&stream, &DecodeOptions::default());
+        assert!(refused.is_err());
+        stream
+    });
+    assert_ne!(streams[0], streams[1]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -3,10 +3,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::geometry::Half;
 use super::predict::{Prediction, Predictor};
 use super::quantise::{SYMBOL_LIMIT, Thresholds};
-use super::{FRACTION, Geometry};
+use super::{FRACTION, Geometry, Pass};
 use crate::api::{DecodeError, EncodeError};
 use crate::bundle::Bundle;
 use crate::engine::kernels::{Work, wide};
@@ -59,10 +58,11 @@ impl<'a> ChunkEncoder<'a> {
         quantiser.queue.push_run(&bundle.hyper_tables, &indices, &symbols)?;
 
         predictor.start(geometry, &z)?;
-        let mut anchors = geometry.half(Half::Anchors);
-        predictor.anchors(geometry, |p| quantiser.push(p, &mut anchors, v))?;
-        let mut others = geometry.half(Half::Others);
-        predictor.others(geometry, v, |p, v| quantiser.push(p, &mut others, v))
+        for pass in Pass::all(bundle.settings().passes) {
+            let mut positions = geometry.positions_of(pass);
+            predictor.pass(geometry, pass, v, |p, v| quantiser.push(p, &mut positions, v))?;
+        }
+        Ok(())
     }
 
     /// The chunk's payload. Overwrites `v`.
@@ -283,12 +283,12 @@ impl<'a> ChunkDecoder<'a> {
         let hyper_escapes = rans.escapes();
 
         predictor.start(geometry, &z)?;
-        let mut anchors = geometry.half(Half::Anchors);
-        predictor.anchors(geometry, |p| reader.read(&mut rans, p, &mut anchors, decoded))?;
-        let mut others = geometry.half(Half::Others);
-        predictor.others(geometry, decoded, |p, decoded| {
-            reader.read(&mut rans, p, &mut others, decoded)
-        })?;
+        for pass in Pass::all(bundle.settings().passes) {
+            let mut positions = geometry.positions_of(pass);
+            predictor.pass(geometry, pass, decoded, |p, decoded| {
+                reader.read(&mut rans, p, &mut positions, decoded)
+            })?;
+        }
         let coded = Coded { symbols: reader.coded, escapes: rans.escapes() - hyper_escapes };
         rans.finish()?;
         Ok(coded)

@@ -57,6 +57,7 @@ mod tests {
             latent_channels: 2,
             hyper_channels: 1,
             skip_below: 0,
+            passes: 2,
             gain_knots: vec![1.0, 2.0, 3.0, 5.0, 9.0, 9.0],
         };
         assert_eq!(settings.gains(0), [1.0, 2.0]);

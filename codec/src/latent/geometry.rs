@@ -1,4 +1,4 @@
-//! Sizes of a chunk's latents and the checkerboard order.
+//! Sizes of a chunk's latents, and the order in which they are coded.
 
 /// Latent positions of one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,13 +9,51 @@ pub(crate) struct Geometry {
     pub(crate) columns: usize,
 }
 
-/// Which half of the checkerboard.
+/// One of the passes in which latent positions are coded. The first is predicted from the hyperprior alone, each other one
+/// with all passes before as context.
+///
+/// Two passes are the halves of a checkerboard (He et al. 2021), first those with an even row + column. Four double
+/// the coded positions each: every second row and column in two halves of a checkerboard of their own, the middles between
+/// four of those, then the other half of the whole checkerboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
-    /// Even row + column: decoded first, from the hyperprior alone.
-    Anchors,
-    /// The rest: decoded with the anchors as context.
-    Others,
+pub(crate) struct Pass {
+    /// 2 or 4.
+    of: u8,
+    index: u8,
+}
+
+impl Pass {
+    /// All of `of` passes, in order.
+    pub(crate) fn all(of: u8) -> impl Iterator<Item = Pass> {
+        (0..of).map(move |index| Pass { of, index })
+    }
+
+    /// Whether there is no context yet.
+    pub(crate) fn is_first(self) -> bool {
+        self.index == 0
+    }
+
+    /// Those that are decoded already.
+    fn before(self) -> impl Iterator<Item = Pass> {
+        Pass::all(self.of).take(self.index.into())
+    }
+
+    /// Whether it codes the latents of a row and column.
+    pub(crate) fn codes(self, row: usize, column: usize) -> bool {
+        self.first_and_step(row)
+            .is_some_and(|(first, step)| column >= first && (column - first).is_multiple_of(step))
+    }
+
+    /// The first column in a row, and how far apart they are.
+    fn first_and_step(self, row: usize) -> Option<(usize, usize)> {
+        let index = usize::from(self.index);
+        match (self.of, index, row % 2) {
+            (4, 0 | 1, 0) => Some(((row / 2 + index) % 2 * 2, 4)),
+            (4, 2, 1) => Some((1, 2)),
+            (4, 0..=2, _) => None,
+            _ => Some(((row + index) % 2, 2)),
+        }
+    }
 }
 
 impl Geometry {
@@ -39,16 +77,21 @@ impl Geometry {
         Geometry { rows: rows * Self::HYPER, columns: columns * Self::HYPER }
     }
 
-    /// Columns of one row that belong to a half.
-    pub(crate) fn columns_of(self, row: usize, half: Half) -> impl Iterator<Item = usize> {
-        let first = (row + usize::from(half == Half::Others)) % 2;
-        (first..self.columns).step_by(2)
+    /// Columns of one row that a pass codes.
+    pub(crate) fn columns_of(self, row: usize, pass: Pass) -> impl Iterator<Item = usize> {
+        let (first, step) = pass.first_and_step(row).unwrap_or((self.columns, 1));
+        (first..self.columns).step_by(step)
     }
 
-    /// Positions (row · columns + column) of one half, in coding order.
-    pub(crate) fn half(self, half: Half) -> impl Iterator<Item = usize> {
+    /// Columns of one row that are decoded before a pass, in no particular order.
+    pub(crate) fn columns_before(self, row: usize, pass: Pass) -> impl Iterator<Item = usize> {
+        pass.before().flat_map(move |earlier| self.columns_of(row, earlier))
+    }
+
+    /// Positions (row · columns + column) that a pass codes, in coding order.
+    pub(crate) fn positions_of(self, pass: Pass) -> impl Iterator<Item = usize> {
         (0..self.rows).flat_map(move |row| {
-            self.columns_of(row, half).map(move |column| row * self.columns + column)
+            self.columns_of(row, pass).map(move |column| row * self.columns + column)
         })
     }
 }
@@ -56,16 +99,33 @@ impl Geometry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn halves_partition_the_positions(rows in 1usize..20, columns in 1usize..20) {
+        fn passes_partition_the_positions(
+            rows in 1usize..20, columns in 1usize..20, of in prop_oneof![Just(2), Just(4)],
+        ) {
             let g = Geometry { rows, columns };
-            let mut seen: Vec<usize> = g.half(Half::Anchors).chain(g.half(Half::Others)).collect();
-            prop_assert_eq!(g.half(Half::Others).count(), g.positions() / 2);
-            seen.sort_unstable();
+            let mut seen = Vec::new();
+            for pass in Pass::all(of) {
+                let mut before: Vec<usize> = (0..rows)
+                    .flat_map(|row| g.columns_before(row, pass).map(move |c| row * columns + c))
+                    .collect();
+                before.sort_unstable();
+                prop_assert!(g.positions_of(pass).all(|at| pass.codes(at / columns, at % columns)));
+                prop_assert_eq!(&before, &seen);
+                seen.extend(g.positions_of(pass));
+                seen.sort_unstable();
+            }
             prop_assert!(seen.into_iter().eq(0..rows * columns));
+        }
+
+        #[test]
+        fn the_last_pass_is_half(rows in 1usize..20, columns in 1usize..20, of in prop_oneof![Just(2), Just(4)]) {
+            let g = Geometry { rows, columns };
+            prop_assert_eq!(Pass::all(of).last().map(|p| g.positions_of(p).count()), Some(rows * columns / 2));
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Latents to bytes and back: gains, hyperprior, two-pass context, symbols.
+//! Latents to bytes and back: gains, hyperprior, context in passes, symbols.
 //!
 //! One chunk of latents is coded at a time and knows nothing of its neighbours. In the units of the engine:
 //!
@@ -8,10 +8,10 @@
 //! | gained latents `v = y · gain`, predicted means, decoded latents | i16 | 1/16 of a symbol |
 //! | symbols, hyper-latents | integer | 1 |
 //!
-//! The order of the symbols in a payload: hyper-latents (row by row, position by position, channel by channel), then
-//! the *anchors*, positions with even row + column, then the others; latents whose predicted scale index is below the
-//! bundle's threshold are not coded and decode to their mean (Minnen et al. 2018 for the hyperprior and the mean-scale
-//! model; He et al. 2021, arXiv:2103.15306, for the checkerboard).
+//! The order of the symbols in a payload: hyper-latents (row by row, position by position, channel by channel), then the
+//! latents, pass by pass ([`Pass`]); those whose predicted scale index is below the bundle's threshold are not coded
+//! and decode to their mean (Minnen et al. 2018 for the hyperprior and the mean-scale model; He et al. 2021,
+//! arXiv:2103.15306, for the checkerboard).
 
 mod code;
 mod conceal;
@@ -23,7 +23,7 @@ mod quantise;
 pub(crate) use code::{ChunkDecoder, ChunkEncoder, Coded};
 pub(crate) use conceal::conceal;
 pub(crate) use gain::{Gains, scale_row};
-pub(crate) use geometry::Geometry;
+pub(crate) use geometry::{Geometry, Pass};
 
 /// Fractional bits of gained latents and means.
 const FRACTION: u32 = 4;

@@ -5,8 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::Geometry;
-use super::geometry::Half;
+use super::{Geometry, Pass};
 use crate::bundle::Bundle;
 use crate::engine::{Aligned, Executor, Program, RowMut, RowRef, RunError, Size};
 
@@ -104,27 +103,22 @@ impl<'a> Predictor<'a> {
         self.rows.run(program, size(hyper), &mut source, &mut sink)
     }
 
-    /// Predicts the anchors and has them visited, in coding order.
-    pub(crate) fn anchors<E: From<RunError>>(
+    /// Predicts the latents of one pass from what is `decoded` already, `[rows][columns][M]`, and has them visited, in
+    /// coding order. Visitors may write them into `decoded`.
+    pub(crate) fn pass<E: From<RunError>>(
         &mut self,
         geometry: Geometry,
-        mut visit: impl FnMut(&Prediction) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for row in 0..geometry.rows {
-            self.pack(geometry, row, Half::Anchors, None);
-            self.predict(geometry, row, Half::Anchors, &mut visit)?;
-        }
-        Ok(())
-    }
-
-    /// Predicts the others from the anchors in `decoded`, `[rows][columns][M]`, and has them visited, in coding order.
-    /// Visitors may write the others into `decoded`.
-    pub(crate) fn others<E: From<RunError>>(
-        &mut self,
-        geometry: Geometry,
+        pass: Pass,
         decoded: &mut [i16],
         mut visit: impl FnMut(&Prediction, &mut [i16]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if pass.is_first() {
+            for row in 0..geometry.rows {
+                self.pack(geometry, row, pass, None);
+                self.predict(geometry, row, pass, &mut |p| visit(p, decoded))?;
+            }
+            return Ok(());
+        }
         let bundle = self.bundle;
         let m = bundle.settings().latent_channels;
         let row_len = geometry.columns * m;
@@ -141,7 +135,7 @@ impl<'a> Predictor<'a> {
                 let RowMut::I16(out) = out else { return };
                 out.fill(0);
                 let from = &decoded[y * row_len..][..row_len];
-                for column in geometry.columns_of(y, Half::Anchors) {
+                for column in geometry.columns_before(y, pass) {
                     out[column * m..][..m].copy_from_slice(&from[column * m..][..m]);
                 }
             };
@@ -152,8 +146,8 @@ impl<'a> Predictor<'a> {
             };
             more = run.step(&mut source, &mut sink)?;
             for near in context.chunks_exact(row_made) {
-                self.pack(geometry, row, Half::Others, Some(near));
-                self.predict(geometry, row, Half::Others, &mut |p| visit(p, decoded))?;
+                self.pack(geometry, row, pass, Some(near));
+                self.predict(geometry, row, pass, &mut |p| visit(p, decoded))?;
                 row += 1;
             }
             context.clear();
@@ -163,13 +157,13 @@ impl<'a> Predictor<'a> {
     }
 
     /// Adds the inputs of one row's predictions to those that wait.
-    fn pack(&mut self, geometry: Geometry, row: usize, half: Half, context: Option<&[u8]>) {
+    fn pack(&mut self, geometry: Geometry, row: usize, pass: Pass, context: Option<&[u8]>) {
         let [features, near] = &mut self.packed;
         let (features, near) = (features.as_mut_slice(), near.as_mut_slice());
         let f = channels(&self.bundle.hyper_synthesis);
         let own = &self.features[row * geometry.columns * f..][..geometry.columns * f];
         let n = channels(&self.bundle.context);
-        for column in geometry.columns_of(row, half) {
+        for column in geometry.columns_of(row, pass) {
             let at = self.waiting;
             features[at * f..][..f].copy_from_slice(&own[column * f..][..f]);
             if let Some(context) = context {
@@ -184,7 +178,7 @@ impl<'a> Predictor<'a> {
         &mut self,
         geometry: Geometry,
         row: usize,
-        half: Half,
+        pass: Pass,
         visit: &mut impl FnMut(&Prediction) -> Result<(), E>,
     ) -> Result<(), E> {
         let n = self.waiting;
@@ -198,9 +192,10 @@ impl<'a> Predictor<'a> {
         let features = &features.as_slice()[..n * channels(&self.bundle.hyper_synthesis)];
         let near = &near.as_slice()[..n * channels(&self.bundle.context)];
         let inputs = [RowRef::U8(features), RowRef::U8(near)];
-        let (program, inputs) = match half {
-            Half::Anchors => (&self.bundle.parameters_first, &inputs[..1]),
-            Half::Others => (&self.bundle.parameters_second, &inputs[..]),
+        let (program, inputs) = if pass.is_first() {
+            (&self.bundle.parameters_first, &inputs[..1])
+        } else {
+            (&self.bundle.parameters_second, &inputs[..])
         };
         self.points.points(program, n, inputs, outputs)?;
         self.waiting = 0;

@@ -194,17 +194,22 @@ fn tables(count: usize, widest: f64) -> Vec<u8> {
 
 /// The toy bundle's bytes.
 pub(crate) fn toy_bundle() -> Vec<u8> {
-    bundle(analysis_of(1)).to_bytes()
+    toy_bundle_in(4)
+}
+
+/// The toy bundle with latents in so many passes.
+pub(crate) fn toy_bundle_in(passes: u8) -> Vec<u8> {
+    bundle(analysis_of(1), passes).to_bytes()
 }
 
 /// The same with an analysis program that only takes RGB.
 pub(crate) fn unfoldable_bundle() -> Vec<u8> {
-    bundle(other_analysis()).to_bytes()
+    bundle(other_analysis(), 4).to_bytes()
 }
 
 /// The toy bundle with all the transforms that a latent space may have.
 pub(crate) fn toy_family() -> Vec<u8> {
-    let mut bundle = bundle(analysis_of(1));
+    let mut bundle = bundle(analysis_of(1), 4);
     bundle
         .section(Tag::ANALYSIS_FAST, analysis_of(11))
         .section(Tag::ANALYSIS_BEST, analysis_of(12))
@@ -212,10 +217,15 @@ pub(crate) fn toy_family() -> Vec<u8> {
     bundle.to_bytes()
 }
 
-fn bundle(analysis: Vec<u8>) -> BundleBuilder {
+fn bundle(analysis: Vec<u8>, passes: u8) -> BundleBuilder {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
-    let settings =
-        Settings { latent_channels: M, hyper_channels: Z, skip_below: 1, gain_knots: knots };
+    let settings = Settings {
+        latent_channels: M,
+        hyper_channels: Z,
+        skip_below: 1,
+        passes,
+        gain_knots: knots,
+    };
     let mut bundle = BundleBuilder::new();
     bundle
         .section(Tag::MANIFEST, br#"{"name":"toy"}"#.to_vec())

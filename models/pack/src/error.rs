@@ -51,6 +51,12 @@ pub enum PackError {
         /// What it is.
         found: usize,
     },
+    /// `codec.json` has a number of passes that codecs do not have.
+    #[error("codec.json: latents in {found} passes, must be 2 or 4")]
+    Passes {
+        /// What it has.
+        found: u8,
+    },
     /// `codec.json` describes a transform that codecs do not have.
     #[error("codec.json: no transform is called {name}")]
     UnknownTransform {

@@ -63,6 +63,9 @@ pub struct Description {
     pub hyper_channels: usize,
     /// Latents whose scale index is below this are not coded.
     pub skip_below: u8,
+    /// Passes in which latents are coded.
+    #[serde(default = "two")]
+    pub passes: u8,
     /// Gains of each knot and channel, from real latents to symbols.
     pub gain_knots: Vec<Vec<f64>>,
     /// Distributions by scale index.
@@ -84,6 +87,11 @@ pub struct Description {
     /// Steps of float inputs that differ from the codec's.
     #[serde(default)]
     pub input_steps: BTreeMap<String, f64>,
+}
+
+/// What models had before there were more.
+fn two() -> u8 {
+    2
 }
 
 /// What `codec.json` says about an optional transform.
@@ -117,6 +125,9 @@ impl Description {
         {
             return Err(PackError::UnknownTransform { name: name.clone() });
         }
+        if ![2, 4].contains(&self.passes) {
+            return Err(PackError::Passes { found: self.passes });
+        }
         equal("hyper tables", self.hyper_channels, self.hyper_tables.len())
     }
 
@@ -139,6 +150,7 @@ impl Description {
             latent_channels: self.latent_channels,
             hyper_channels: self.hyper_channels,
             skip_below: self.skip_below,
+            passes: self.passes,
             gain_knots: gains.map(|g| (g * latent / symbol) as f32).collect(),
         }
     }

@@ -1,4 +1,4 @@
-"""The codec's networks: analysis and synthesis transforms, hyperprior, two-pass context, quality gains."""
+"""The codec's networks: analysis and synthesis transforms, hyperprior, context in passes, quality gains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 from .bases import haar_step, patch_transform
 from .config import AnalysisShape, Shape, SynthesisShape
 from .layers import Depthwise, Grid, Pointwise, ResidualBlock, depth_to_space, round_ste, space_to_depth
+from .passes import ORDERS, per_picture, put, take
 from .rate import LogisticMixture, gaussian_bits
 
 # One unit of the networks is 64 grey levels: DCT coefficients of photographs are then of order one.
@@ -120,7 +121,7 @@ class HyperSynthesis(nn.Module):
 
 
 class Context(nn.Module):
-    """Decoded anchors (zero elsewhere) to features for the other half of the positions."""
+    """Latents decoded so far (zero elsewhere) to features for those of the next pass."""
 
     def __init__(self, latents: int, width: int, features: Grid):
         super().__init__()
@@ -128,8 +129,8 @@ class Context(nn.Module):
         self.reduce = Pointwise(latents, width, Grid("relu8"))
         self.gather = Depthwise(width, 5, features)
 
-    def forward(self, anchors: torch.Tensor) -> torch.Tensor:
-        return self.gather(self.reduce(self.compress(anchors)))
+    def forward(self, decoded: torch.Tensor) -> torch.Tensor:
+        return self.gather(self.reduce(self.compress(decoded)))
 
 
 class Parameters(nn.Module):
@@ -168,21 +169,6 @@ class QualityGains(nn.Module):
         t = (position - low)[:, None]
         gain = self.log_gain.exp()
         return (gain[low] + (gain[low + 1] - gain[low]) * t)[:, :, None, None]
-
-
-def checkerboard(x: torch.Tensor, parity: int) -> torch.Tensor:
-    """The positions with (row + column) % 2 == parity, packed as two quarter planes: (2n, c, h/2, w/2)."""
-    return torch.cat([x[:, :, 0::2, parity::2], x[:, :, 1::2, 1 - parity :: 2]])
-
-
-def uncheckerboard(packed: torch.Tensor, parity: int) -> torch.Tensor:
-    """Inverse of `checkerboard`; the other positions are zero."""
-    top, bottom = packed.chunk(2)
-    n, c, h, w = top.shape
-    out = packed.new_zeros(n, c, 2 * h, 2 * w)
-    out[:, :, 0::2, parity::2] = top
-    out[:, :, 1::2, 1 - parity :: 2] = bottom
-    return out.contiguous(memory_format=torch.channels_last)
 
 
 class Codec(nn.Module):
@@ -224,17 +210,17 @@ class Codec(nn.Module):
         bits_z = self.prior.bits(z if self.hyper_analysis.down2.grid.enabled else self._noisy(z))
         h = self.hyper_synthesis(round_ste(z))
 
-        mean0, index0 = self.first(checkerboard(h, 0))
-        v0 = checkerboard(v, 0)
-        decoded0, bits0 = self._code(v0, mean0, index0)
-        anchors = uncheckerboard(decoded0, 0)
-
-        c = self.context(anchors)
-        mean1, index1 = self.second(torch.cat([checkerboard(h, 1), checkerboard(c, 1).to(h.dtype)], 1))
-        decoded1, bits1 = self._code(checkerboard(v, 1), mean1, index1)
-
-        symbols = anchors + uncheckerboard(decoded1, 1)
-        bits_y = sum(sum(half) for half in (bits0.chunk(2), bits1.chunk(2)))
+        symbols, bits_y = torch.zeros_like(v), 0
+        for at, part in enumerate(ORDERS[self.shape.passes]):
+            features = take(h, part)
+            if at:
+                near = take(self.context(symbols), part)
+                mean, index = self.second(torch.cat([features, near.to(h.dtype)], 1))
+            else:
+                mean, index = self.first(features)
+            decoded, bits = self._code(take(v, part), mean, index)
+            symbols = symbols + put(decoded, part, v)
+            bits_y = bits_y + per_picture(bits, len(v))
         return {"decoded": self.latent_grid(symbols / gain), "symbols": symbols, "bits_y": bits_y, "bits_z": bits_z}
 
     def draw(self, latents: torch.Tensor, synthesis: str) -> torch.Tensor:
@@ -279,7 +265,9 @@ def kmacs_per_pixel(shape: Shape) -> dict[str, float]:
     block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
     hyper_analysis = m * w / 256 + 4 * w * w / 1024 + 4 * w * z / 4096
     shared = z * 4 * w / 4096 + 4 * w * f / 1024 + 9 * w / 1024 + 9 * f / 256
-    shared += (f * p + 2 * p * m) / 512 + (m * f + 25 * f) / 256 + (2 * f * p + 2 * p * m) / 512
+    contexts = shape.passes - 1
+    alone = 1 / 2**contexts
+    shared += contexts * (m * f + 25 * f) / 256 + (alone * f + (1 - alone) * 2 * f + 2 * m) * p / 256
 
     def transform(part: AnalysisShape | SynthesisShape) -> float:
         ends = 192 * part.width / 64 + 4 * part.width * m / 256

@@ -43,6 +43,8 @@ class Shape:
     entropy_width: int = 128
     parameter_width: int = 144
     gain_knots: int = 7
+    # In which the latents are coded, 2 or 4: see passes.py.
+    passes: int = 4
     analyses: dict[str, AnalysisShape] = field(default_factory=lambda: {"default": AnalysisShape()})
     # The first one shapes the latents; the others learn to draw them as they are.
     syntheses: dict[str, SynthesisShape] = field(default_factory=lambda: {"standard": SynthesisShape()})
@@ -75,6 +77,9 @@ class Config:
     choose: bool = False
     # Parts of the codec to train with everything else as it stands ("analyses.fast"); none: all of it.
     train: tuple[str, ...] = ()
+    # An analysis whose latents those in training shall come close to, instead of coding and drawing pictures: what a new
+    # transform can learn first, for an eighth of the arithmetic.
+    follow: str = ""
     # Pictures of a batch that go through each analysis; empty: all through the first.
     split: dict[str, int] = field(default_factory=dict)
     perceptual: float = 0.0
@@ -104,6 +109,8 @@ class Config:
             raise ValueError(f"{path}: split {config.split} does not divide a batch of {config.batch} among the analyses")
         if config.optimiser not in ("adam", "muon"):
             raise ValueError(f"{path}: optimiser = {config.optimiser!r} is neither adam nor muon")
+        if config.follow and (config.follow not in config.shape.analyses or not all(p.startswith("analyses.") for p in config.train)):
+            raise ValueError(f"{path}: follow = {config.follow!r} needs such an analysis, and train no more than analyses")
         for part in config.train:
             kind, _, name = part.partition(".")
             if name not in getattr(config.shape, kind if kind in ("analyses", "syntheses") else "analyses") or kind not in ("analyses", "syntheses"):

@@ -166,6 +166,7 @@ def export(
         "latent_channels": config.shape.latents,
         "hyper_channels": config.shape.hyper_latents,
         "skip_below": SKIP_BELOW,
+        "passes": config.shape.passes,
         "gain_knots": model.gains.log_gain.exp().tolist(),
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],

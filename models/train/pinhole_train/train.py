@@ -230,6 +230,8 @@ class Trainer(Stage):
 
     def _losses(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Means over the batch of the loss and its parts; what the model made of the batch."""
+        if self.config.follow:
+            return self._following(picture, quality)
         target = picture.float()
         pixels = target.shape[2] * target.shape[3]
         # The first decoder shapes the latents; the others draw every second picture's as they are.
@@ -248,6 +250,18 @@ class Trainer(Stage):
         means |= {f"{key}_{n}": v.mean() for key in made if key != "distortion" for n, v in zip(some, made[key], strict=True)}
         means["total"] = loss + sum(part.mean() for part in made["distortion"][1:])
         return means, {"bits": coded["bits_y"].detach(), "latents": coded["symbols"].detach()}
+
+    def _following(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
+        """The same of latents that shall be those of another analysis: their distance, squared, in symbols of middle quality."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            latents = self.model.analyse(picture, self.split)
+            with torch.no_grad():
+                wanted = self.model.analyse(picture, {self.config.follow: len(picture)})
+                coded = self.model.code(latents, quality)
+        gain = self.model.gains(torch.full_like(quality, 0.5))
+        loss = ((latents - wanted) * gain).square().mean()
+        bpp = (coded["bits_y"].sum() + coded["bits_z"].sum()) / picture[:, 0].numel()
+        return {"bpp": bpp, "loss": loss, "total": loss}, {"bits": coded["bits_y"], "latents": coded["symbols"]}
 
     def _device_step(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Losses, gradients and one step of the optimiser, without waiting for the device."""

@@ -1,4 +1,4 @@
-"""Quantisation as the engine does it, the checkerboard, and the gains."""
+"""Quantisation as the engine does it, and the gains."""
 
 import math
 import shutil
@@ -9,7 +9,7 @@ from conftest import SHAPE
 from torch import nn
 
 from pinhole_train import rounding
-from pinhole_train.codec import Codec, QualityGains, checkerboard, uncheckerboard
+from pinhole_train.codec import Codec, QualityGains
 from pinhole_train.layers import Depthwise, Grid, Pointwise, ResidualBlock, enable_quantisation, equalise_branches
 from pinhole_train.objective import lambda_of
 from pinhole_train.train import remap_gains
@@ -100,21 +100,6 @@ def test_int8_weights_are_within_half_a_step(layer):
     integers = used / step
     assert integers.detach() == pytest.approx(integers.detach().round(), abs=1e-3)
     assert integers.abs().max() <= 127.001
-
-
-@pytest.mark.parametrize("parity", [0, 1])
-def test_a_checkerboard_half_and_back(parity):
-    x = torch.arange(1, 2 * 3 * 6 * 8 + 1.0).view(2, 3, 6, 8)
-    packed = checkerboard(x, parity)
-    assert packed.shape == (4, 3, 3, 4)
-    row, column = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
-    kept = (row + column) % 2 == parity
-    assert torch.equal(uncheckerboard(packed, parity), x * kept)
-
-
-def test_both_checkerboard_halves_make_the_whole():
-    x = torch.randn(2, 3, 6, 8)
-    assert torch.equal(sum(uncheckerboard(checkerboard(x, p), p) for p in (0, 1)), x)
 
 
 def runtime_gains(knots: list[list[float]], quality: int) -> list[float]:

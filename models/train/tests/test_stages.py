@@ -67,6 +67,26 @@ def test_another_encoder_for_the_same_decoders(tmp_path, photos, parent):
     assert all(name.startswith("analyses.fast.") for name in changed)
 
 
+def test_an_encoder_learns_to_follow_another(tmp_path, photos, parent):
+    another = {"fast": AnalysisShape(width=48, blocks=1, hidden=16, low_hidden=16)}
+    shape = dataclasses.replace(SHAPE, analyses=SHAPE.analyses | another)
+    how = {"train": ("analyses.fast",), "split": {"fast": 2}, "start": str(parent), "shape": shape}
+    pixels = as_tensor(picture(64, 64))
+
+    @torch.no_grad()
+    def distance(path) -> float:
+        model = load_codec(path)[0]
+        fast, default = (model.analyse(pixels, {name: 1}) for name in ("fast", "default"))
+        return (fast - default).square().mean().item()
+
+    few = Trainer(config(follow="default", steps=1, ema=0.0, **how), photos, tmp_path / "few", "cpu").run()
+    many = Trainer(config(follow="default", steps=30, ema=0.0, **how), photos, tmp_path / "many", "cpu").run()
+    assert distance(many) < 0.9 * distance(few)
+    # The stage after it rounds what has been learned.
+    rounded = Trainer(config(quantise=True, **(how | {"start": str(many)})), photos, tmp_path / "rounded", "cpu").run()
+    assert torch.equal(coded(rounded)[1]["decoded"], coded(parent)[1]["decoded"])
+
+
 def test_what_would_change_the_streams_is_refused(tmp_path, photos, parent):
     with pytest.raises(ValueError, match="lambda_range"):
         other = config(train=("syntheses.lite",), start=str(parent), lambda_range=(1e-3, 0.1))

@@ -120,12 +120,16 @@ impl<'m> Checker<'m> {
         let symbols = scaled(latents, &gains);
         let hyper = self.one(place::HYPER_ANALYSIS, vec![symbols.clone()], against)?;
         let features = self.one(place::HYPER_SYNTHESIS, vec![hyper], against)?;
-        let first = self.link(place::FIRST, vec![features.clone()], against)?;
         let mut decoded = Tensor::zeros(symbols.dtype(), symbols.size, symbols.channels);
-        self.decode(&symbols, &first, 0, &mut decoded);
-        let near = self.one(place::CONTEXT, vec![decoded.clone()], against)?;
-        let second = self.link(place::SECOND, vec![features, near], against)?;
-        self.decode(&symbols, &second, 1, &mut decoded);
+        for pass in 0..self.settings.passes {
+            let predicted = if pass == 0 {
+                self.link(place::FIRST, vec![features.clone()], against)?
+            } else {
+                let near = self.one(place::CONTEXT, vec![decoded.clone()], against)?;
+                self.link(place::SECOND, vec![features.clone(), near], against)?
+            };
+            self.decode(&symbols, &predicted, pass, &mut decoded);
+        }
         let latents = scaled(&decoded, &inverse);
         if let Some(place) = self.optional(Tag::SYNTHESIS_LITE) {
             self.one(place, vec![latents.clone()], against)?;
@@ -134,8 +138,8 @@ impl<'m> Checker<'m> {
         Ok(())
     }
 
-    /// Writes the decoded values of the positions of one parity: the mean, plus a whole number of symbols (16 steps).
-    fn decode(&self, symbols: &Tensor, predicted: &[Tensor], parity: usize, decoded: &mut Tensor) {
+    /// Writes the decoded values of the positions of one pass: the mean, plus a whole number of symbols (16 steps).
+    fn decode(&self, symbols: &Tensor, predicted: &[Tensor], pass: u8, decoded: &mut Tensor) {
         let [mean, scale] = predicted else { return };
         let (
             TensorData::I16(v),
@@ -149,7 +153,7 @@ impl<'m> Checker<'m> {
         let (channels, width) = (symbols.channels, symbols.size.width);
         for at in 0..v.len() {
             let position = at / channels;
-            if (position / width + position % width) % 2 != parity {
+            if self.settings.pass_of(position / width, position % width) != pass {
                 continue;
             }
             let residual = f64::from(i32::from(v[at]) - i32::from(mean[at])) / 16.0;
