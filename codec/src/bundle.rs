@@ -182,7 +182,8 @@ pub struct Bundle<'a> {
     syntheses: [Option<Program<'a>>; 2],
     hyper_analysis: Option<Program<'a>>,
     pub(crate) hyper_synthesis: Program<'a>,
-    pub(crate) context: Program<'a>,
+    /// The context program: what it does position by position, and the rest.
+    pub(crate) context: [Program<'a>; 2],
     pub(crate) parameters_first: Program<'a>,
     pub(crate) parameters_second: Program<'a>,
     pub(crate) latent_tables: TableSet,
@@ -226,7 +227,7 @@ impl<'a> Bundle<'a> {
             syntheses,
             hyper_analysis: program(Tag::HYPER_ANALYSIS)?,
             hyper_synthesis: required(Tag::HYPER_SYNTHESIS)?,
-            context: required(Tag::CONTEXT)?,
+            context: context(&required(Tag::CONTEXT)?)?,
             parameters_first: required(Tag::PARAMETERS_FIRST)?,
             parameters_second: required(Tag::PARAMETERS_SECOND)?,
             latent_tables: tables(Tag::LATENT_TABLES)?,
@@ -242,7 +243,8 @@ impl<'a> Bundle<'a> {
         let (m, z) = (self.settings.latent_channels, self.settings.hyper_channels);
         let (i16s, u8s) = (DType::I16, DType::U8);
         let features = self.hyper_synthesis.output_info(0).map_or(0, |i| i.channels);
-        let near = self.context.output_info(0).map_or(0, |i| i.channels);
+        let [look, gather] = &self.context;
+        let [seen, near] = [look, gather].map(|p| p.output_info(0).map_or(0, |i| i.channels));
         let fits = |program: &Program<'_>,
                     inputs: &[(DType, usize)],
                     outputs: &[(DType, usize, i8)]| {
@@ -271,7 +273,11 @@ impl<'a> Bundle<'a> {
             Tag::HYPER_SYNTHESIS,
             fits(&self.hyper_synthesis, &[(u8s, z)], &[(u8s, features, -2)]),
         )?;
-        check(Tag::CONTEXT, fits(&self.context, &[(i16s, m)], &[(u8s, near, 0)]))?;
+        check(
+            Tag::CONTEXT,
+            fits(look, &[(i16s, m)], &[(u8s, seen, 0)])
+                && fits(gather, &[(u8s, seen)], &[(u8s, near, 0)]),
+        )?;
         let predicted = [(i16s, m, 0), (u8s, m, 0)];
         let (first, second) = (&self.parameters_first, &self.parameters_second);
         check(
@@ -366,6 +372,11 @@ impl<'a> Bundle<'a> {
     pub fn can_decode(&self) -> bool {
         self.syntheses().next().is_some()
     }
+}
+
+/// A context program in two: latents are looked at once, but gathered for every pass.
+fn context<'a>(program: &Program<'a>) -> Result<[Program<'a>; 2], BundleError> {
+    program.split().map(<[_; 2]>::from).ok_or(BundleError::Shape(Tag::CONTEXT))
 }
 
 /// Sections in file order, and the latent space that they make.

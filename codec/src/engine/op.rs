@@ -134,6 +134,17 @@ impl Op<'_> {
         list.iter().copied().chain(residual)
     }
 
+    /// Has all operands but a residual be one tensor.
+    pub(super) fn read_only(&mut self, tensor: TensorId) {
+        match self {
+            Op::Conv1x1(c) => c.input = tensor,
+            Op::Depthwise(d) => d.input = tensor,
+            Op::SpaceToDepth { input, .. } | Op::DepthToSpace { input, .. } => *input = tensor,
+            Op::Concat { inputs } => inputs.fill(tensor),
+            Op::Table(t) => t.input = tensor,
+        }
+    }
+
     /// The same operation with its constants copied out of the bytes it was parsed from.
     pub fn into_owned(self) -> Op<'static> {
         fn own<T: Clone>(c: Cow<'_, [T]>) -> Cow<'static, [T]> {

@@ -28,13 +28,8 @@ impl Pass {
         (0..of).map(move |index| Pass { of, index })
     }
 
-    /// Whether there is no context yet.
-    pub(crate) fn is_first(self) -> bool {
-        self.index == 0
-    }
-
     /// Those that are decoded already.
-    fn before(self) -> impl Iterator<Item = Pass> {
+    pub(super) fn before(self) -> impl Iterator<Item = Pass> {
         Pass::all(self.of).take(self.index.into())
     }
 
@@ -83,11 +78,6 @@ impl Geometry {
         (first..self.columns).step_by(step)
     }
 
-    /// Columns of one row that are decoded before a pass, in no particular order.
-    pub(crate) fn columns_before(self, row: usize, pass: Pass) -> impl Iterator<Item = usize> {
-        pass.before().flat_map(move |earlier| self.columns_of(row, earlier))
-    }
-
     /// Positions (row · columns + column) that a pass codes, in coding order.
     pub(crate) fn positions_of(self, pass: Pass) -> impl Iterator<Item = usize> {
         (0..self.rows).flat_map(move |row| {
@@ -110,9 +100,7 @@ mod tests {
             let g = Geometry { rows, columns };
             let mut seen = Vec::new();
             for pass in Pass::all(of) {
-                let mut before: Vec<usize> = (0..rows)
-                    .flat_map(|row| g.columns_before(row, pass).map(move |c| row * columns + c))
-                    .collect();
+                let mut before: Vec<usize> = pass.before().flat_map(|p| g.positions_of(p)).collect();
                 before.sort_unstable();
                 prop_assert!(g.positions_of(pass).all(|at| pass.codes(at / columns, at % columns)));
                 prop_assert_eq!(&before, &seen);

@@ -15,6 +15,7 @@
 
 mod code;
 mod conceal;
+mod context;
 mod gain;
 mod geometry;
 mod predict;

@@ -5,12 +5,13 @@
 
 use alloc::vec::Vec;
 
+use super::context::Context;
 use super::{Geometry, Pass};
 use crate::bundle::Bundle;
 use crate::engine::{Aligned, Executor, Program, RowMut, RowRef, RunError, Size};
 
 /// Positions that are predicted together: enough that the weights are not read for a handful.
-const TOGETHER: usize = 96;
+pub(super) const TOGETHER: usize = 96;
 
 /// What the entropy model says about some latents of one half, in coding order.
 #[derive(Clone, Debug, Default)]
@@ -25,13 +26,20 @@ pub(crate) struct Prediction {
 #[derive(Debug)]
 pub(crate) struct Predictor<'a> {
     bundle: &'a Bundle<'a>,
-    /// For programs that look at neighbouring positions.
+    /// For the hyper-transforms, which look at neighbouring positions.
     rows: Executor,
-    /// For the predictors, which look at positions one by one.
-    points: Executor,
+    context: Context<'a>,
+    batch: Batch<'a>,
+}
+
+/// Positions that are predicted together.
+#[derive(Debug)]
+struct Batch<'a> {
+    bundle: &'a Bundle<'a>,
+    executor: Executor,
     /// Features of every latent position of the chunk, `[rows][columns][F]`.
     features: Vec<u8>,
-    /// Features and context of the positions that are predicted together.
+    /// Features and context of the positions that wait.
     packed: [Aligned<u8>; 2],
     /// How many positions these are.
     waiting: usize,
@@ -40,15 +48,15 @@ pub(crate) struct Predictor<'a> {
 
 impl<'a> Predictor<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        Predictor {
+        let batch = Batch {
             bundle,
-            rows: Executor::new(),
-            points: Executor::new(),
+            executor: Executor::new(),
             features: Vec::new(),
             packed: Default::default(),
             waiting: 0,
             prediction: Prediction::default(),
-        }
+        };
+        Predictor { bundle, rows: Executor::new(), context: Context::new(bundle), batch }
     }
 
     /// The hyper-analysis of gained latents `v`: hyper-latents with zero point 128, `[rows][columns][Z]`.
@@ -82,13 +90,9 @@ impl<'a> Predictor<'a> {
         let hyper = geometry.hyper();
         let row_len = hyper.columns * self.bundle.settings().hyper_channels;
         let kept = geometry.columns * channels(program);
-        let features = &mut self.features;
-        // Rows are packed until there are enough: at most one row too many.
-        let most = TOGETHER + geometry.columns;
-        self.packed[0].reset(most * channels(program));
-        self.packed[1].reset(most * channels(&self.bundle.context));
-        self.waiting = 0;
-        features.clear();
+        self.context.start(geometry)?;
+        self.batch.start(geometry);
+        let features = &mut self.batch.features;
         features.reserve_exact(geometry.rows * kept);
         let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
             if let RowMut::U8(row) = row {
@@ -112,57 +116,42 @@ impl<'a> Predictor<'a> {
         decoded: &mut [i16],
         mut visit: impl FnMut(&Prediction, &mut [i16]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if pass.is_first() {
+        let Predictor { context, batch, .. } = self;
+        let Some(before) = pass.before().last() else {
             for row in 0..geometry.rows {
-                self.pack(geometry, row, pass, None);
-                self.predict(geometry, row, pass, &mut |p| visit(p, decoded))?;
+                batch.add(geometry, row, pass, None);
+                batch.predict(geometry, row, pass, &mut |p| visit(p, decoded))?;
             }
             return Ok(());
-        }
-        let bundle = self.bundle;
-        let m = bundle.settings().latent_channels;
-        let row_len = geometry.columns * m;
-        // The run borrows its executor for as long as it lasts.
-        let mut executor = core::mem::take(&mut self.rows);
-        let units = geometry.rows / bundle.context.unit();
-        let mut run = executor.start(&bundle.context, size(geometry), 0..units)?;
-        let row_made = geometry.columns * channels(&bundle.context);
-        let mut context = Vec::new();
-        let mut more = true;
-        let mut row = 0;
-        while more {
-            let mut source = |_input: usize, y: usize, out: RowMut<'_>| {
-                let RowMut::I16(out) = out else { return };
-                out.fill(0);
-                let from = &decoded[y * row_len..][..row_len];
-                for column in geometry.columns_before(y, pass) {
-                    out[column * m..][..m].copy_from_slice(&from[column * m..][..m]);
-                }
-            };
-            let mut sink = |_output: usize, _y: usize, made: RowRef<'_>| {
-                if let RowRef::U8(made) = made {
-                    context.extend_from_slice(made);
-                }
-            };
-            more = run.step(&mut source, &mut sink)?;
-            for near in context.chunks_exact(row_made) {
-                self.pack(geometry, row, pass, Some(near));
-                self.predict(geometry, row, pass, &mut |p| visit(p, decoded))?;
-                row += 1;
-            }
-            context.clear();
-        }
-        self.rows = executor;
-        Ok(())
+        };
+        context.see(geometry, before, decoded)?;
+        context.rows(geometry, |row, near| {
+            batch.add(geometry, row, pass, Some(near));
+            batch.predict(geometry, row, pass, &mut |p| visit(p, decoded))
+        })
+    }
+}
+
+impl Batch<'_> {
+    /// Makes room; nothing waits.
+    fn start(&mut self, geometry: Geometry) {
+        let [_, gather] = &self.bundle.context;
+        // Rows are added until there are enough: at most one row too many.
+        let most = TOGETHER + geometry.columns;
+        self.packed[0].reset(most * channels(&self.bundle.hyper_synthesis));
+        self.packed[1].reset(most * channels(gather));
+        self.waiting = 0;
+        self.features.clear();
     }
 
     /// Adds the inputs of one row's predictions to those that wait.
-    fn pack(&mut self, geometry: Geometry, row: usize, pass: Pass, context: Option<&[u8]>) {
+    fn add(&mut self, geometry: Geometry, row: usize, pass: Pass, context: Option<&[u8]>) {
         let [features, near] = &mut self.packed;
         let (features, near) = (features.as_mut_slice(), near.as_mut_slice());
         let f = channels(&self.bundle.hyper_synthesis);
         let own = &self.features[row * geometry.columns * f..][..geometry.columns * f];
-        let n = channels(&self.bundle.context);
+        let [_, gather] = &self.bundle.context;
+        let n = channels(gather);
         for column in geometry.columns_of(row, pass) {
             let at = self.waiting;
             features[at * f..][..f].copy_from_slice(&own[column * f..][..f]);
@@ -190,24 +179,25 @@ impl<'a> Predictor<'a> {
         let outputs = &mut [RowMut::I16(mean.reset(len)), RowMut::U8(scale.reset(len))];
         let [features, near] = &self.packed;
         let features = &features.as_slice()[..n * channels(&self.bundle.hyper_synthesis)];
-        let near = &near.as_slice()[..n * channels(&self.bundle.context)];
+        let [_, gather] = &self.bundle.context;
+        let near = &near.as_slice()[..n * channels(gather)];
         let inputs = [RowRef::U8(features), RowRef::U8(near)];
-        let (program, inputs) = if pass.is_first() {
+        let (program, inputs) = if pass.before().next().is_none() {
             (&self.bundle.parameters_first, &inputs[..1])
         } else {
             (&self.bundle.parameters_second, &inputs[..])
         };
-        self.points.points(program, n, inputs, outputs)?;
+        self.executor.points(program, n, inputs, outputs)?;
         self.waiting = 0;
         visit(&self.prediction)
     }
 }
 
 /// Channels of a program's first output.
-fn channels(program: &Program<'_>) -> usize {
+pub(super) fn channels(program: &Program<'_>) -> usize {
     program.output_info(0).map_or(0, |i| i.channels)
 }
 
-fn size(geometry: Geometry) -> Size {
+pub(super) fn size(geometry: Geometry) -> Size {
     Size { height: geometry.rows, width: geometry.columns }
 }

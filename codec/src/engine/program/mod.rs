@@ -33,6 +33,7 @@
 mod fold;
 mod record;
 mod shrink;
+mod split;
 #[cfg(test)]
 mod tests;
 
