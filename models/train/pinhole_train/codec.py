@@ -265,9 +265,10 @@ def kmacs_per_pixel(shape: Shape) -> dict[str, float]:
     block = lambda c, hidden, area: (2 * c * hidden + 9 * c) / area  # noqa: E731
     hyper_analysis = m * w / 256 + 4 * w * w / 1024 + 4 * w * z / 4096
     shared = z * 4 * w / 4096 + 4 * w * f / 1024 + 9 * w / 1024 + 9 * f / 256
+    # Latents are looked at once, all but those of the last pass; gathered for every pass, and predicted without in the first.
     contexts = shape.passes - 1
     alone = 1 / 2**contexts
-    shared += contexts * (m * f + 25 * f) / 256 + (alone * f + (1 - alone) * 2 * f + 2 * m) * p / 256
+    shared += (m * f / 2 + contexts * 25 * f) / 256 + (alone * f + (1 - alone) * 2 * f + 2 * m) * p / 256
 
     def transform(part: AnalysisShape | SynthesisShape) -> float:
         ends = 192 * part.width / 64 + 4 * part.width * m / 256
