@@ -57,7 +57,7 @@ def run_grow(given: argparse.Namespace) -> None:
 def run_shrink(given: argparse.Namespace) -> None:
     from .checkpoint import shrink
 
-    print(shrink(given.checkpoint, given.out))
+    print(shrink(given.checkpoint, given.out, given.bits))
 
 
 def run_export_decoder(given: argparse.Namespace) -> None:
@@ -154,6 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     shrinker = stages.add_parser("shrink", help="write the weights of a rounded stage small, for others to start from")
     shrinker.add_argument("checkpoint", type=Path)
     shrinker.add_argument("--out", type=Path, required=True)
+    shrinker.add_argument("--bits", type=int, choices=range(4, 9), default=8, help="of a weight; fewer than 8 are only a start")
     float_export = stages.add_parser("export-decoder", help="write the ONNX graphs of float decoders")
     float_export.add_argument("checkpoints", type=Path, nargs="+", help="decoder.ckpt of each stage")
     float_export.add_argument("--out", type=Path, required=True)

@@ -62,14 +62,16 @@ def save_average(out: Path, state: dict, config: Config, average: dict, **more: 
     return save(out, kept | {"config": config, "average": average} | more)
 
 
-def shrink(path: Path, out: Path) -> str:
-    """Write the averaged weights of a rounded stage, convolutions as the int8 numbers and steps that they are rounded to.
+def shrink(path: Path, out: Path, bits: int = 8) -> str:
+    """Write the averaged weights of a rounded stage, convolutions as integers and steps: for other stages to start from.
 
-    A quarter of what they take as float32, and for the rounded model the same: for other stages to start from.
+    With 8 bits these are the int8 numbers of the rounded stage, a quarter of what float32 takes and the same model. With fewer
+    the file packs better, and the model is only a start.
     """
     state = load(path)
     if not state["config"].quantise:
         raise ValueError(f"{path}: not a rounded stage")
-    rounded = {k: quantise_weight_integers(v.float()) for k, v in state["average"].items() if v.dim() == 4}
+    largest = 2 ** (bits - 1) - 1
+    rounded = {k: quantise_weight_integers(v.float(), largest) for k, v in state["average"].items() if v.dim() == 4}
     rest = {k: v for k, v in state["average"].items() if v.dim() != 4}
     return save_average(out, state, state["config"], rest, rounded=rounded)

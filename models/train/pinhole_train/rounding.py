@@ -47,9 +47,9 @@ def quantise_weight(weight: torch.Tensor, largest: int) -> torch.Tensor:
     return torch.round(weight / steps) * steps
 
 
-def quantise_weight_integers(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantise_weight_integers(weight: torch.Tensor, largest: int = 127) -> tuple[torch.Tensor, torch.Tensor]:
     """The int8 numbers of `quantise_weight`, and the steps, whose product is the rounded weight."""
-    steps = weight_steps(weight, 127).view(-1, *[1] * (weight.dim() - 1))
+    steps = weight_steps(weight, largest).view(-1, *[1] * (weight.dim() - 1))
     return torch.round(weight / steps).to(torch.int8), steps
 
 

@@ -116,6 +116,16 @@ def test_shrunk_weights_are_the_same_model(tmp_path, parent):
         torch.testing.assert_close(small[name], value, rtol=1e-5, atol=1e-3)
 
 
+def test_weights_of_fewer_bits_are_a_start(tmp_path, photos, parent):
+    checkpoint.shrink(parent, tmp_path / "rough.ckpt", bits=6)
+    whole, rough = coded(parent)[0], coded(tmp_path / "rough.ckpt")[0]
+    name = "analyses.default.down.weight"
+    steps = whole[name].abs().amax((1, 2, 3), keepdim=True) / 31
+    assert ((whole[name] - rough[name]).abs() <= 0.501 * steps).all()
+    assert (rough[name] / steps).round().unique().numel() <= 63
+    Trainer(config(quantise=True, start=str(tmp_path / "rough.ckpt")), photos, tmp_path / "on", "cpu").run()
+
+
 def test_parts_trained_apart_are_joined(tmp_path, photos, parent, caplog):
     another = {"fast": AnalysisShape(width=48, blocks=1, hidden=16, low_hidden=16)}
     shape = dataclasses.replace(SHAPE, analyses=SHAPE.analyses | another)
