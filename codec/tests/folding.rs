@@ -91,7 +91,7 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
     10.0 * (65025.0 * a.len() as f64 / sum).log10()
 }
 
-/// Folding loses less than 0.05 dB and 1 % against conversion to RGB.
+/// Folding loses less than 0.07 dB and 1 % against conversion to RGB (0.055 dB with `photo` 0.6.0, for 0.1 % fewer bytes).
 #[test]
 fn folding_costs_next_to_nothing() {
     let nv12 = yuv(&rgb());
@@ -100,7 +100,7 @@ fn folding_costs_next_to_nothing() {
     let folded = encode(1, FrameFormat::Nv12(YuvSpace::default()), &nv12);
     let [a, b] = [&exact, &folded].map(|file| psnr(&decode(FrameFormat::Rgb8, file), &rgb));
     println!("4:2:0: {} bytes, {a:.3} dB; folded {} bytes, {b:.3} dB", exact.len(), folded.len());
-    assert!(b > a - 0.05 && folded.len() * 100 < exact.len() * 101);
+    assert!(b > a - 0.07 && folded.len() * 100 < exact.len() * 101);
 
     let gray = &nv12[..(SIZE.0 * SIZE.1) as usize];
     let rgb: Vec<u8> = gray.iter().flat_map(|&v| [v; 3]).collect();
