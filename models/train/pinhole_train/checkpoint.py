@@ -47,10 +47,10 @@ def load(path: Path) -> dict:
     # Tensors, plain values and the configuration: a checkpoint from elsewhere cannot run code.
     with torch.serialization.safe_globals([AnalysisShape, Config, Shape, SynthesisShape]):
         state = torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)
-    shape = state["config"].shape
-    if isinstance(shape, Shape) and "passes" not in vars(shape):
+    config = state["config"]
+    if isinstance(config, Config) and "passes" not in vars(config.shape):
         # From before there were more than two.
-        object.__setattr__(shape, "passes", 2)
+        object.__setattr__(config.shape, "passes", 2)
     for name, (integers, steps) in state.pop("rounded", {}).items():
         state["average"][name] = integers * steps
     return state

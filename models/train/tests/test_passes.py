@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import SHAPE, as_tensor, picture
+from conftest import SHAPE, as_tensor, config, picture
 
+from pinhole_train import checkpoint
 from pinhole_train.codec import Codec, kmacs_per_pixel
 from pinhole_train.passes import ORDERS, put, take
 
@@ -56,6 +57,15 @@ def test_a_pass_sees_only_those_before(passes):
     for at, given in enumerate(inputs):
         known = sum(put(take(coded["symbols"], part), part, given) for part in ORDERS[passes][: at + 1])
         assert torch.equal(given, known)
+
+
+def test_checkpoints_from_before_there_were_four_have_two(tmp_path):
+    before = config(shape=dataclasses.replace(SHAPE))
+    object.__delattr__(before.shape, "passes")
+    checkpoint.save(tmp_path / "old.ckpt", {"config": before, "average": {}})
+    assert checkpoint.load(tmp_path / "old.ckpt")["config"].shape.passes == 2
+    checkpoint.save(tmp_path / "new.ckpt", {"config": config(), "average": {}})
+    assert checkpoint.load(tmp_path / "new.ckpt")["config"].shape.passes == 4
 
 
 def test_four_passes_gather_twice_more():
