@@ -67,6 +67,27 @@ mod tests {
     }
 
     #[test]
+    fn the_threshold_and_the_passes_share_a_word() {
+        let mut settings = Settings {
+            latent_channels: 1,
+            hyper_channels: 1,
+            skip_below: 200,
+            passes: 2,
+            gain_knots: vec![1.0, 2.0],
+        };
+        for (passes, word) in [(2, [200, 0, 0, 0]), (4, [200, 0, 1, 0])] {
+            settings.passes = passes;
+            let mut bytes = settings.to_bytes();
+            assert_eq!(bytes[8..12], word);
+            assert_eq!(Settings::parse(&bytes).unwrap(), settings);
+            for other in [[0, 1, 0, 0], [200, 1, 1, 0], [200, 0, 2, 0], [200, 0, 0, 1]] {
+                bytes[8..12].copy_from_slice(&other);
+                assert!(Settings::parse(&bytes).is_err(), "{other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn scaling_saturates_and_rounds_to_even() {
         let scaled = |mut row: [i16; 4], factors: &[f32]| {
             scale_row(&mut row, factors);
