@@ -78,7 +78,7 @@ class Config:
     # Parts of the codec to train with everything else as it stands ("analyses.fast"); none: all of it.
     train: tuple[str, ...] = ()
     # An analysis whose latents those in training shall come close to, instead of coding and drawing pictures: what a new
-    # transform can learn first, for an eighth of the arithmetic.
+    # transform can learn first, in a third of the time.
     follow: str = ""
     # Pictures of a batch that go through each analysis; empty: all through the first.
     split: dict[str, int] = field(default_factory=dict)
