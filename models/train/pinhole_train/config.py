@@ -109,8 +109,11 @@ class Config:
             raise ValueError(f"{path}: split {config.split} does not divide a batch of {config.batch} among the analyses")
         if config.optimiser not in ("adam", "muon"):
             raise ValueError(f"{path}: optimiser = {config.optimiser!r} is neither adam nor muon")
-        if config.follow and (config.follow not in config.shape.analyses or not all(p.startswith("analyses.") for p in config.train)):
-            raise ValueError(f"{path}: follow = {config.follow!r} needs such an analysis, and train no more than analyses")
+        if config.shape.passes not in (2, 4):
+            raise ValueError(f"{path}: passes = {config.shape.passes} is neither 2 nor 4")
+        followers = bool(config.train) and all(part.startswith("analyses.") for part in config.train)
+        if config.follow and (config.follow not in config.shape.analyses or not followers):
+            raise ValueError(f"{path}: follow = {config.follow!r} needs such an analysis, and train analyses alone")
         for part in config.train:
             kind, _, name = part.partition(".")
             if name not in getattr(config.shape, kind if kind in ("analyses", "syntheses") else "analyses") or kind not in ("analyses", "syntheses"):

@@ -53,3 +53,17 @@ def test_transforms_are_read_by_name(tmp_path):
 def test_a_misspelt_setting_is_an_error(tmp_path, text):
     with pytest.raises(ValueError, match="lerning_rate|latent"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'follow = "default"',
+        'follow = "default"\ntrain = ["syntheses.standard"]',
+        'follow = "none"\ntrain = ["analyses.default"]',
+        "[shape]\npasses = 3",
+    ],
+)
+def test_what_cannot_follow_and_other_numbers_of_passes_are_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match="follow|passes"):
+        read(tmp_path, f'name = "a"\nsteps = 5\n{wrong}\n')
