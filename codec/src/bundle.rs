@@ -9,7 +9,7 @@ use core::fmt;
 use crate::engine::{DType, Program};
 use crate::entropy::TableSet;
 use crate::format::crc32c;
-use crate::latent::Pass;
+use crate::passes::Pass;
 
 mod error;
 mod family;

@@ -35,6 +35,7 @@ pub mod entropy;
 pub mod format;
 mod latent;
 mod parallel;
+mod passes;
 pub mod sensor;
 
 pub use api::{

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 
 use super::predict::{Prediction, Predictor};
 use super::quantise::{SYMBOL_LIMIT, Thresholds};
-use super::{FRACTION, Geometry, Pass};
+use super::{FRACTION, Geometry};
 use crate::api::{DecodeError, EncodeError};
 use crate::bundle::Bundle;
 use crate::engine::kernels::{Work, wide};
 use crate::entropy::{RansDecoder, RansEncoder, TableSet, entry};
+use crate::passes::Pass;
 
 /// Zero point of hyper-latents as the engine stores them.
 const HYPER_ZERO: i32 = 128;

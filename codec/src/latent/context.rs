@@ -6,10 +6,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::geometry::{Geometry, Pass};
+use super::geometry::Geometry;
 use super::predict::{TOGETHER, channels, size};
 use crate::bundle::Bundle;
 use crate::engine::{Aligned, Executor, RowMut, RowRef, RunError};
+use crate::passes::Pass;
 
 /// Runs the context program over one chunk; keeps its buffers between chunks.
 #[derive(Debug)]

@@ -9,9 +9,8 @@
 //! | symbols, hyper-latents | integer | 1 |
 //!
 //! The order of the symbols in a payload: hyper-latents (row by row, position by position, channel by channel), then the
-//! latents, pass by pass ([`Pass`]); those whose predicted scale index is below the bundle's threshold are not coded
-//! and decode to their mean (Minnen et al. 2018 for the hyperprior and the mean-scale model; He et al. 2021,
-//! arXiv:2103.15306, for the checkerboard).
+//! latents, pass by pass ([`crate::passes`]); those whose predicted scale index is below the bundle's threshold are not
+//! coded and decode to their mean (Minnen et al. 2018 for the hyperprior and the mean-scale model).
 
 mod code;
 mod conceal;
@@ -24,7 +23,7 @@ mod quantise;
 pub(crate) use code::{ChunkDecoder, ChunkEncoder, Coded};
 pub(crate) use conceal::conceal;
 pub(crate) use gain::{Gains, scale_row};
-pub(crate) use geometry::{Geometry, Pass};
+pub(crate) use geometry::Geometry;
 
 /// Fractional bits of gained latents and means.
 const FRACTION: u32 = 4;

@@ -5,15 +5,16 @@
 
 use alloc::vec::Vec;
 
+use super::Geometry;
 use super::context::Context;
-use super::{Geometry, Pass};
 use crate::bundle::Bundle;
 use crate::engine::{Aligned, Executor, Program, RowMut, RowRef, RunError, Size};
+use crate::passes::Pass;
 
 /// Positions that are predicted together: enough that the weights are not read for a handful.
 pub(super) const TOGETHER: usize = 96;
 
-/// What the entropy model says about some latents of one half, in coding order.
+/// What the entropy model says about some latents of one pass, in coding order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prediction {
     /// Means, `[positions][M]`, 1/16 of a symbol.
