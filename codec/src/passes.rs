@@ -3,9 +3,9 @@
 /// One of the passes in which latent positions are coded. The first is predicted from the hyperprior alone, each other one
 /// with all passes before as context.
 ///
-/// Two passes are the halves of a checkerboard (He et al. 2021), first those with an even row + column. Four double
-/// the coded positions each: every second row and column in two halves of a checkerboard of their own, the middles between
-/// four of those, then the other half of the whole checkerboard.
+/// Two passes are the halves of a checkerboard (He et al. 2021, arXiv:2103.15306), first those with an even row + column.
+/// Four double the coded positions each: every second row and column in two halves of a checkerboard of their own, the
+/// middles between four of those, then the other half of the whole checkerboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
     /// 2 or 4.
