@@ -281,6 +281,7 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         hyper_channels: HYPER,
         skip_below: SKIP,
         passes: 4,
+        dependent: false,
         gain_knots: vec![1.0; 2 * LATENTS],
     };
     let mut bundle = BundleBuilder::new();

@@ -90,10 +90,14 @@ impl fmt::Display for Tag {
     }
 }
 
+/// Flags of [`Settings`].
+const FOUR_PASSES: usize = 1;
+const DEPENDENT: usize = 2;
+
 /// Constants of the latent space and the quality gains.
 ///
-/// Layout: `u32` latent channels M, hyper channels Z; `u16` skip_below, 0 for two passes or 1 for four; `u32` knot count K;
-/// then K·M gains as `f32`.
+/// Layout: `u32` latent channels M, hyper channels Z; `u16` skip_below; `u16` flags, 1 for four passes, 2 for dependent
+/// quantisation; `u32` knot count K; then K·M gains as `f32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Latent channels M, 1..=4096.
@@ -104,6 +108,8 @@ pub struct Settings {
     pub skip_below: u8,
     /// Passes in which the latents are coded: 2 or 4 (`docs/format.md`, "Latents").
     pub passes: u8,
+    /// Whether latents use one of two quantisers, by the symbols before them (`docs/format.md`, "Dependent quantisation").
+    pub dependent: bool,
     /// Gain of each knot and channel, `[K][M]`, K in 2..=64; positive and finite.
     pub gain_knots: Vec<f32>,
 }
@@ -121,12 +127,12 @@ impl Settings {
         };
         let latent_channels = next("latent channels", 1, 4096)?;
         let hyper_channels = next("hyper channels", 1, 256)?;
-        // Two settings of 16 bits: readers that know only two passes find the first out of range.
-        let skip_and_passes = next("skip threshold", 0, 0x1_00FF)?;
-        let skip_below = u8::try_from(skip_and_passes & 0xFFFF).map_err(|_| {
-            BundleError::BadSetting { name: "skip threshold", value: skip_and_passes as u64 }
-        })?;
-        let passes = if skip_and_passes >> 16 == 0 { 2 } else { 4 };
+        // Two settings of 16 bits: readers that know no flag find the first out of range.
+        let word = next("skip threshold", 0, 0x3_00FF)?;
+        let skip_below = u8::try_from(word & 0xFFFF)
+            .map_err(|_| BundleError::BadSetting { name: "skip threshold", value: word as u64 })?;
+        let passes = if word >> 16 & FOUR_PASSES == 0 { 2 } else { 4 };
+        let dependent = word >> 16 & DEPENDENT != 0;
         let knots = next("gain knots", 2, 64)?;
         let gain_knots: Vec<f32> = words.map(f32::from_bits).collect();
         if gain_knots.len() != knots * latent_channels || !bytes.len().is_multiple_of(4) {
@@ -140,14 +146,16 @@ impl Settings {
             let (knot, channel) = (at / latent_channels, at % latent_channels);
             return Err(BundleError::BadGain { knot, channel });
         }
-        Ok(Settings { latent_channels, hyper_channels, skip_below, passes, gain_knots })
+        Ok(Settings { latent_channels, hyper_channels, skip_below, passes, dependent, gain_knots })
     }
 
     /// The section's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let knots = self.gain_knots.len() / self.latent_channels.max(1);
-        let skip_and_passes = usize::from(self.skip_below) | usize::from(self.passes > 2) << 16;
-        let words = [self.latent_channels, self.hyper_channels, skip_and_passes, knots];
+        let four_passes = if self.passes > 2 { FOUR_PASSES } else { 0 };
+        let dependent = if self.dependent { DEPENDENT } else { 0 };
+        let word = usize::from(self.skip_below) | (four_passes | dependent) << 16;
+        let words = [self.latent_channels, self.hyper_channels, word, knots];
         let gains = self.gain_knots.iter().map(|g| g.to_bits());
         words.into_iter().map(|w| w as u32).chain(gains).flat_map(u32::to_le_bytes).collect()
     }
@@ -291,7 +299,8 @@ impl<'a> Bundle<'a> {
         if self.hyper_tables.len() < z {
             return Err(BundleError::TooFewTables(Tag::HYPER_TABLES));
         }
-        if self.latent_tables.len() == 0 {
+        let tables = self.latent_tables.len();
+        if tables == 0 || self.settings.dependent && tables % 2 != 0 {
             return Err(BundleError::TooFewTables(Tag::LATENT_TABLES));
         }
         Ok(())

@@ -54,25 +54,30 @@ fn formats() -> impl Strategy<Value = PixelFormat> {
 }
 
 #[test]
-fn bundles_of_two_passes_and_of_four() {
+fn bundles_of_two_and_four_passes_and_of_one_and_two_quantisers() {
     let picture = picture(150, 211, PixelFormat::Rgb8, 5);
-    let streams = [2, 4].map(|passes| {
-        let bytes = common::toy_bundle_in(passes);
+    let kinds = [(2, false), (4, false), (2, true), (4, true)];
+    let streams = kinds.map(|(passes, dependent)| {
+        let bytes = common::toy_bundle_in(passes, dependent);
         let bundle = Bundle::parse(&bytes).unwrap();
-        assert_eq!(bundle.settings().passes, passes);
+        assert_eq!((bundle.settings().passes, bundle.settings().dependent), (passes, dependent));
         let stream =
             Encoder::new(&bundle, 1).unwrap().encode(&picture, &options(60.0, 128)).unwrap();
         let mut decoder = Decoder::new(&bundle, 1).unwrap();
         let decoded = decoder.decode(&stream, &DecodeOptions::default()).unwrap().picture;
         assert_eq!((decoded.width(), decoded.height()), (150, 211));
         // A stream says which latent space it is of, and passes are part of that.
-        let other = common::toy_bundle_in(6 - passes);
-        let other = Bundle::parse(&other).unwrap();
-        let refused = Decoder::new(&other, 1).unwrap().decode(&stream, &DecodeOptions::default());
-        assert!(refused.is_err());
+        for (passes, dependent) in [(6 - passes, dependent), (passes, !dependent)] {
+            let other = common::toy_bundle_in(passes, dependent);
+            let other = Bundle::parse(&other).unwrap();
+            let mut decoder = Decoder::new(&other, 1).unwrap();
+            assert!(decoder.decode(&stream, &DecodeOptions::default()).is_err());
+        }
         stream
     });
-    assert_ne!(streams[0], streams[1]);
+    for (at, stream) in streams.iter().enumerate() {
+        assert!(!streams[..at].contains(stream));
+    }
 }
 
 proptest! {

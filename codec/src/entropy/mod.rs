@@ -24,6 +24,7 @@ mod tables;
 pub use builder::{TableSetBuilder, quantise_pmf};
 pub use plane::{PlaneError, decode_plane, encode_plane};
 pub(crate) use queue::entry;
+pub(crate) use rans::Chain;
 pub use rans::{RansDecoder, RansError};
 pub use rans_encode::RansEncoder;
 pub use tables::{COST_ONE_BIT, MAX_MAGNITUDE, PRECISION, TableError, TableSet};

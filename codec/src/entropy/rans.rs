@@ -101,6 +101,29 @@ impl fmt::Display for RansError {
 
 impl core::error::Error for RansError {}
 
+/// Chooses the table of a symbol when those before it are known.
+pub(crate) trait Chain<T> {
+    /// The table of the next symbol, from what is given for it in place of the table.
+    fn table(&mut self, index: u8) -> u8;
+    /// Takes note of that symbol; gives what is wanted of it.
+    fn follow(&mut self, symbol: T) -> T;
+}
+
+/// Symbols that do not depend on each other.
+struct Free;
+
+impl<T> Chain<T> for Free {
+    #[inline(always)]
+    fn table(&mut self, index: u8) -> u8 {
+        index
+    }
+
+    #[inline(always)]
+    fn follow(&mut self, symbol: T) -> T {
+        symbol
+    }
+}
+
 /// Decodes the symbols of one payload in the order they were queued.
 #[derive(Debug, Clone)]
 pub struct RansDecoder<'a> {
@@ -171,10 +194,38 @@ impl<'a> RansDecoder<'a> {
         if indices.len() != out.len() {
             return Err(RansError::RunLength { indices: indices.len(), symbols: out.len() });
         }
+        self.run_in_lanes(set, indices, &mut Free, out)
+    }
+
+    /// Decodes one symbol for each of `indices` with the table that `chain` makes of the index, and puts what it makes of the
+    /// symbol into `out`. Otherwise as [`decode_run`](Self::decode_run).
+    pub(crate) fn decode_chain<T>(
+        &mut self,
+        set: &TableSet,
+        indices: &[u8],
+        chain: &mut impl Chain<T>,
+        out: &mut [T],
+    ) -> Result<(), RansError>
+    where
+        T: From<i16> + TryFrom<i32>,
+    {
+        if indices.len() != out.len() {
+            return Err(RansError::RunLength { indices: indices.len(), symbols: out.len() });
+        }
+        self.run_in_lanes(set, indices, chain, out)
+    }
+
+    fn run_in_lanes<T: From<i16> + TryFrom<i32>>(
+        &mut self,
+        set: &TableSet,
+        indices: &[u8],
+        chain: &mut impl Chain<T>,
+        out: &mut [T],
+    ) -> Result<(), RansError> {
         match self.log2_lanes {
-            0 => self.run::<1, T>(set, indices, out),
-            1 => self.run::<2, T>(set, indices, out),
-            _ => self.run::<4, T>(set, indices, out),
+            0 => self.run::<1, T>(set, indices, chain, out),
+            1 => self.run::<2, T>(set, indices, chain, out),
+            _ => self.run::<4, T>(set, indices, chain, out),
         }
     }
 
@@ -201,6 +252,7 @@ impl<'a> RansDecoder<'a> {
         &mut self,
         set: &TableSet,
         indices: &[u8],
+        chain: &mut impl Chain<T>,
         out: &mut [T],
     ) -> Result<(), RansError> {
         let Some(lanes) = self.lanes.first_chunk_mut::<N>() else { return Ok(()) };
@@ -210,12 +262,14 @@ impl<'a> RansDecoder<'a> {
         let (out_groups, out_left) = out.as_chunks_mut::<N>();
         for (group, out_group) in groups.iter().zip(out_groups) {
             for lane in 0..N {
-                out_group[lane] =
-                    decode_symbol::<N, T>(&mut states[lane], &mut words, set, group[lane])?;
+                let table = chain.table(group[lane]);
+                let symbol = decode_symbol::<N, T>(&mut states[lane], &mut words, set, table)?;
+                out_group[lane] = chain.follow(symbol);
             }
         }
         for ((state, index), out) in states.iter_mut().zip(indices_left).zip(out_left) {
-            *out = decode_symbol::<N, T>(state, &mut words, set, *index)?;
+            let table = chain.table(*index);
+            *out = chain.follow(decode_symbol::<N, T>(state, &mut words, set, table)?);
         }
         states.rotate_left(indices_left.len());
         *lanes = states;

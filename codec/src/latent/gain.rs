@@ -58,6 +58,7 @@ mod tests {
             hyper_channels: 1,
             skip_below: 0,
             passes: 2,
+            dependent: false,
             gain_knots: vec![1.0, 2.0, 3.0, 5.0, 9.0, 9.0],
         };
         assert_eq!(settings.gains(0), [1.0, 2.0]);
@@ -67,20 +68,27 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_and_the_passes_share_a_word() {
+    fn the_threshold_and_the_flags_share_a_word() {
         let mut settings = Settings {
             latent_channels: 1,
             hyper_channels: 1,
             skip_below: 200,
             passes: 2,
+            dependent: false,
             gain_knots: vec![1.0, 2.0],
         };
-        for (passes, word) in [(2, [200, 0, 0, 0]), (4, [200, 0, 1, 0])] {
-            settings.passes = passes;
+        let words = [
+            (2, false, [200, 0, 0, 0]),
+            (4, false, [200, 0, 1, 0]),
+            (2, true, [200, 0, 2, 0]),
+            (4, true, [200, 0, 3, 0]),
+        ];
+        for (passes, dependent, word) in words {
+            (settings.passes, settings.dependent) = (passes, dependent);
             let mut bytes = settings.to_bytes();
             assert_eq!(bytes[8..12], word);
             assert_eq!(Settings::parse(&bytes).unwrap(), settings);
-            for other in [[0, 1, 0, 0], [200, 1, 1, 0], [200, 0, 2, 0], [200, 0, 0, 1]] {
+            for other in [[0, 1, 0, 0], [200, 1, 1, 0], [200, 0, 4, 0], [200, 0, 0, 1]] {
                 bytes[8..12].copy_from_slice(&other);
                 assert!(Settings::parse(&bytes).is_err(), "{other:?}");
             }

@@ -15,10 +15,14 @@
 mod code;
 mod conceal;
 mod context;
+mod dependent;
 mod gain;
 mod geometry;
 mod predict;
 mod quantise;
+mod read;
+mod trellis;
+mod write;
 
 pub(crate) use code::{ChunkDecoder, ChunkEncoder, Coded};
 pub(crate) use conceal::conceal;
@@ -27,3 +31,33 @@ pub(crate) use geometry::Geometry;
 
 /// Fractional bits of gained latents and means.
 const FRACTION: u32 = 4;
+
+/// Symbols are kept inside what any table's escape can code and decoded latents can hold.
+const SYMBOL_LIMIT: i32 = 4095;
+
+/// Latents that are looked at together to see whether any is coded: a vector of scale indices.
+const GROUP: usize = 16;
+
+/// Whether a group of latents is skipped as a whole, as most groups of high frequencies are.
+#[inline(always)]
+fn none_coded(scale: &[u8], skip: u8) -> bool {
+    scale.iter().fold(0, |most: u8, &s| most.max(s)) < skip
+}
+
+/// The latent at a distance from the mean (1/16 of a symbol), saturated to i16.
+#[inline(always)]
+fn reconstruct(distance: i32, mean: i16) -> i16 {
+    (i32::from(mean) + distance).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reconstruction_saturates() {
+        assert_eq!(reconstruct(4000 << FRACTION, 1000), i16::MAX);
+        assert_eq!(reconstruct(-4000 << FRACTION, -1000), i16::MIN);
+        assert_eq!(reconstruct(3 << FRACTION, -5), 43);
+    }
+}

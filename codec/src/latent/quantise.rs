@@ -1,10 +1,10 @@
-//! Latents to symbols, weighing bits against error.
+//! Latents to symbols one at a time, weighing bits against error.
 
-use super::FRACTION;
-use crate::entropy::TableSet;
+use alloc::vec::Vec;
 
-/// Symbols are kept inside what any table's escape can code and decoded latents can hold.
-pub(super) const SYMBOL_LIMIT: i32 = 4095;
+use super::write::Quantise;
+use super::{FRACTION, GROUP, SYMBOL_LIMIT, none_coded, reconstruct};
+use crate::entropy::{TableSet, entry};
 
 /// What one bit may cost in squared error, squared symbols in 2⁻¹⁶: 0.08.
 ///
@@ -12,7 +12,7 @@ pub(super) const SYMBOL_LIMIT: i32 = 4095;
 /// less than that; 0.08 measured best, 4 % fewer bytes on Kodak than rounding to the nearest at equal SSIMULACRA2, at
 /// equal PSNR and at equal MS-SSIM alike (0.05 and 0.10 come within 0.5 %). Training chooses symbols in the same way
 /// (`BIT_WORTH` in `tables.py`): a change here wants the models trained anew.
-const BIT_WORTH: u32 = 5243;
+pub(super) const BIT_WORTH: u32 = 5243;
 
 /// Magnitudes with a threshold of their own, zero among them; larger ones share the last.
 const MAGNITUDES: usize = 16;
@@ -20,7 +20,7 @@ const MAGNITUDES: usize = 16;
 /// Rate–distortion optimised rounding of one symbol at a time (Sullivan 1996, entropy-constrained scalar quantisation):
 /// of the two symbols around a distance from the mean, the one that costs less in `error² + worth · bits`.
 #[derive(Clone, Debug)]
-pub(super) struct Thresholds {
+struct Thresholds {
     /// By index and magnitude: how much further than half-way a distance must be to get that magnitude, in 1/16.
     /// One row for every index, so that rounding needs no branch.
     beyond_half: [[i32; MAGNITUDES]; 256],
@@ -28,7 +28,7 @@ pub(super) struct Thresholds {
 
 impl Thresholds {
     /// Thresholds for the prices of `tables`.
-    pub(super) fn new(tables: &TableSet) -> Self {
+    fn new(tables: &TableSet) -> Self {
         let mut beyond_half = [[0; MAGNITUDES]; 256];
         let last = tables.len().saturating_sub(1).min(255);
         for (index, row) in beyond_half.iter_mut().enumerate() {
@@ -51,11 +51,93 @@ impl Thresholds {
 
     /// The symbol of a distance from the mean in 1/16, coded with table `index` (the last serves for higher ones).
     #[inline(always)]
-    pub(super) fn quantise(&self, index: u8, distance: i32) -> i32 {
+    fn quantise(&self, index: u8, distance: i32) -> i32 {
         let rounded = distance.abs() + (1 << (FRACTION - 1));
         let nearest = (rounded >> FRACTION).min(MAGNITUDES as i32 - 1) as usize;
         let beyond = self.beyond_half.as_flattened()[usize::from(index) * MAGNITUDES + nearest];
         ((rounded - beyond) >> FRACTION).min(SYMBOL_LIMIT) * distance.signum()
+    }
+}
+
+/// Quantises one latent at a time to one of the symbols around it.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    thresholds: Thresholds,
+    skip: u8,
+    last: u8,
+}
+
+impl Nearest {
+    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded.
+    pub(super) fn new(tables: &TableSet, skip: u8) -> Self {
+        // A bundle may have fewer tables than its programs can name: the last serves for the rest.
+        let last = (tables.len() - 1).min(255) as u8;
+        Nearest { thresholds: Thresholds::new(tables), skip, last }
+    }
+
+    /// Some neighbouring latents of a position.
+    #[inline(always)]
+    fn group<const N: usize>(
+        &self,
+        v: &mut [i16; N],
+        mean: &[i16; N],
+        scale: &[u8; N],
+        entries: &mut [u16],
+        large: &mut Vec<i32>,
+    ) -> usize {
+        if none_coded(scale, self.skip) {
+            *v = *mean;
+            return 0;
+        }
+        let mut symbols = [0_i32; N];
+        let mut packed = [0_u16; N];
+        let mut fits = true;
+        for i in 0..N {
+            let distance = i32::from(v[i]) - i32::from(mean[i]);
+            let kept = i32::from(scale[i] >= self.skip);
+            let symbol = self.thresholds.quantise(scale[i], distance) * kept;
+            symbols[i] = symbol;
+            fits &= entry::fits(symbol);
+            packed[i] = entry::pack(scale[i].min(self.last), symbol);
+            v[i] = reconstruct(symbol << FRACTION, mean[i]);
+        }
+        let Some(entries) = entries.first_chunk_mut::<N>() else { return 0 };
+        let mut coded = 0;
+        for i in 0..N {
+            // Never beyond N, which the compiler cannot see.
+            entries[coded.min(N - 1)] = packed[i];
+            if !fits && scale[i] >= self.skip && !entry::fits(symbols[i]) {
+                entries[coded.min(N - 1)] = entry::large(scale[i].min(self.last));
+                large.push(symbols[i]);
+            }
+            coded += usize::from(scale[i] >= self.skip);
+        }
+        coded
+    }
+}
+
+impl Quantise for Nearest {
+    #[inline(always)]
+    fn position(
+        &mut self,
+        v: &mut [i16],
+        mean: &[i16],
+        scale: &[u8],
+        entries: &mut [u16],
+        large: &mut Vec<i32>,
+    ) -> usize {
+        let mut coded = 0;
+        let (groups, rest) = v.as_chunks_mut::<GROUP>();
+        let (means, mean_rest) = mean.as_chunks::<GROUP>();
+        let (scales, scale_rest) = scale.as_chunks::<GROUP>();
+        for ((v, mean), scale) in groups.iter_mut().zip(means).zip(scales) {
+            coded += self.group(v, mean, scale, &mut entries[coded..], large);
+        }
+        for ((v, &mean), &scale) in rest.iter_mut().zip(mean_rest).zip(scale_rest) {
+            let one = core::array::from_mut(v);
+            coded += self.group(one, &[mean], &[scale], &mut entries[coded..], large);
+        }
+        coded
     }
 }
 

@@ -179,9 +179,9 @@ fn parameters(second: bool) -> Vec<u8> {
     t.finish(&[mean, scale])
 }
 
-fn tables(count: usize, widest: f64) -> Vec<u8> {
+fn tables(count: usize, widest: f64, quantisers: usize) -> Vec<u8> {
     let mut set = TableSetBuilder::new();
-    for i in 0..count {
+    for i in (0..quantisers).flat_map(|_| 0..count) {
         let scale = 0.2 + widest * i as f64 / count as f64;
         let reach = (scale * 4.0) as i16 + 1;
         let mut pmf: Vec<f64> =
@@ -194,22 +194,22 @@ fn tables(count: usize, widest: f64) -> Vec<u8> {
 
 /// The toy bundle's bytes.
 pub(crate) fn toy_bundle() -> Vec<u8> {
-    toy_bundle_in(4)
+    toy_bundle_in(4, false)
 }
 
-/// The toy bundle with latents in so many passes.
-pub(crate) fn toy_bundle_in(passes: u8) -> Vec<u8> {
-    bundle(analysis_of(1), passes).to_bytes()
+/// The toy bundle with latents in so many passes, of one or of two quantisers.
+pub(crate) fn toy_bundle_in(passes: u8, dependent: bool) -> Vec<u8> {
+    bundle(analysis_of(1), passes, dependent).to_bytes()
 }
 
 /// The same with an analysis program that only takes RGB.
 pub(crate) fn unfoldable_bundle() -> Vec<u8> {
-    bundle(other_analysis(), 4).to_bytes()
+    bundle(other_analysis(), 4, false).to_bytes()
 }
 
 /// The toy bundle with all the transforms that a latent space may have.
 pub(crate) fn toy_family() -> Vec<u8> {
-    let mut bundle = bundle(analysis_of(1), 4);
+    let mut bundle = bundle(analysis_of(1), 4, false);
     bundle
         .section(Tag::ANALYSIS_FAST, analysis_of(11))
         .section(Tag::ANALYSIS_BEST, analysis_of(12))
@@ -217,13 +217,14 @@ pub(crate) fn toy_family() -> Vec<u8> {
     bundle.to_bytes()
 }
 
-fn bundle(analysis: Vec<u8>, passes: u8) -> BundleBuilder {
+fn bundle(analysis: Vec<u8>, passes: u8, dependent: bool) -> BundleBuilder {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
     let settings = Settings {
         latent_channels: M,
         hyper_channels: Z,
         skip_below: 1,
         passes,
+        dependent,
         gain_knots: knots,
     };
     let mut bundle = BundleBuilder::new();
@@ -237,7 +238,7 @@ fn bundle(analysis: Vec<u8>, passes: u8) -> BundleBuilder {
         .section(Tag::CONTEXT, context())
         .section(Tag::PARAMETERS_FIRST, parameters(false))
         .section(Tag::PARAMETERS_SECOND, parameters(true))
-        .section(Tag::LATENT_TABLES, tables(16, 40.0))
-        .section(Tag::HYPER_TABLES, tables(Z, 10.0));
+        .section(Tag::LATENT_TABLES, tables(16, 40.0, 1 + usize::from(dependent)))
+        .section(Tag::HYPER_TABLES, tables(Z, 10.0, 1));
     bundle
 }

@@ -66,9 +66,12 @@ pub struct Description {
     /// Passes in which latents are coded.
     #[serde(default = "two")]
     pub passes: u8,
+    /// Whether there are tables of two quantisers, all of the first before all of the second.
+    #[serde(default)]
+    pub dependent: bool,
     /// Gains of each knot and channel, from real latents to symbols.
     pub gain_knots: Vec<Vec<f64>>,
-    /// Distributions by scale index.
+    /// Distributions by scale index, for each quantiser.
     pub latent_tables: Vec<Distribution>,
     /// Distributions by hyper-latent channel.
     pub hyper_tables: Vec<Distribution>,
@@ -151,6 +154,7 @@ impl Description {
             hyper_channels: self.hyper_channels,
             skip_below: self.skip_below,
             passes: self.passes,
+            dependent: self.dependent,
             gain_knots: gains.map(|g| (g * latent / symbol) as f32).collect(),
         }
     }

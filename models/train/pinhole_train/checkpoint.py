@@ -48,9 +48,11 @@ def load(path: Path) -> dict:
     with torch.serialization.safe_globals([AnalysisShape, Config, Shape, SynthesisShape]):
         state = torch.load(io.BytesIO(content[head:]), map_location="cpu", weights_only=True)
     config = state["config"]
-    if isinstance(config, Config) and "passes" not in vars(config.shape):
-        # From before there were more than two.
-        object.__setattr__(config.shape, "passes", 2)
+    if isinstance(config, Config):
+        # What shapes were before they could say so.
+        for key, value in (("passes", 2), ("dependent", False)):
+            if key not in vars(config.shape):
+                object.__setattr__(config.shape, key, value)
     for name, (integers, steps) in state.pop("rounded", {}).items():
         state["average"][name] = integers * steps
     return state

@@ -12,7 +12,7 @@ from .bases import haar_step, patch_transform
 from .config import AnalysisShape, Shape, SynthesisShape
 from .layers import Depthwise, Grid, Pointwise, ResidualBlock, depth_to_space, round_ste, space_to_depth
 from .passes import ORDERS, per_picture, put, take
-from .rate import LogisticMixture, gaussian_bits
+from .rate import SCALE_COUNT, LogisticMixture, gaussian_bits, gaussian_tables, prices_of, scale_of_index
 
 # One unit of the networks is 64 grey levels: DCT coefficients of photographs are then of order one.
 PIXEL_UNIT = 64.0
@@ -20,13 +20,6 @@ TRUNK_STEP = 1 / 1024
 LATENT_STEP = 1 / 512
 # Gained latents and predicted means are stored with four fractional bits.
 SYMBOL_STEP = 1 / 16
-SCALE_COUNT = 64
-SCALE_MIN, SCALE_MAX = 0.08, 128.0
-
-
-def scale_of_index(index: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of scale table `index` (0..63): log-spaced from SCALE_MIN to SCALE_MAX."""
-    return SCALE_MIN * torch.exp(index * (math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)))
 
 
 class Compress(nn.Module):
@@ -192,7 +185,10 @@ class Codec(nn.Module):
         # Symbols are Q4 fixed point everywhere in the engine; float training skips that rounding.
         self.symbol_grid = Grid("int16", SYMBOL_STEP)
         self.latent_grid = Grid("int16", LATENT_STEP)
-        # A `tables.SymbolCoder` to choose symbols as an encoder does; without one, the nearest.
+        if shape.dependent:
+            # Bits of each magnitude by quantiser and scale, which make symbols depend on each other: see trellis.py.
+            self.register_buffer("prices", torch.tensor(prices_of(gaussian_tables(dependent=True))))
+        # What chooses symbols as an encoder does, a `SymbolCoder` or a `TrellisCoder`; without one, the nearest.
         self.coder = None
 
     def analyse(self, picture: torch.Tensor, split: dict[str, int]) -> torch.Tensor:
@@ -253,9 +249,9 @@ class Codec(nn.Module):
             return round_ste(residual) + mean, bits.sum((2, 3))
         # The bits are those of the chosen symbols, and scales learn from them. That latents and means can learn as well,
         # the gradient of noise in place of rounding is added, without its value.
-        symbols = self.coder.code(residual.detach(), index.detach())[0]
+        symbols, bits = self.coder.learn(residual.detach(), index)
         smooth = gaussian_bits(self._noisy(residual), scale_of_index(index.detach()))
-        bits = gaussian_bits(symbols, scale_of_index(index)) + smooth - smooth.detach()
+        bits = bits + smooth - smooth.detach()
         return residual + (symbols - residual).detach() + mean, bits.sum((2, 3))
 
 

@@ -45,6 +45,8 @@ class Shape:
     gain_knots: int = 7
     # In which the latents are coded, 2 or 4: see passes.py.
     passes: int = 4
+    # Two quantisers that take turns by the symbols before: see trellis.py.
+    dependent: bool = False
     analyses: dict[str, AnalysisShape] = field(default_factory=lambda: {"default": AnalysisShape()})
     # The first one shapes the latents; the others learn to draw them as they are.
     syntheses: dict[str, SynthesisShape] = field(default_factory=lambda: {"standard": SynthesisShape()})
@@ -73,7 +75,7 @@ class Config:
     # Round weights and activations as the engine does, after this share of the steps without.
     quantise: bool = False
     float_share: float = 0.0
-    # Choose symbols by rate and distortion, as encoders do, instead of the nearest.
+    # Choose symbols by rate and distortion, as encoders do, instead of the nearest. With dependent quantisation they always are.
     choose: bool = False
     # Parts of the codec to train with everything else as it stands ("analyses.fast"); none: all of it.
     train: tuple[str, ...] = ()

@@ -18,15 +18,16 @@ from .data import Crops, find_pictures
 from .layers import round_for_stage
 from .lineage import code_commit
 from .onnx_graph import Graph
+from .rate import SKIP_BELOW, TAIL
 from .reference import reference_statistics
-from .tables import SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_tables
+from .tables import coder_for, fit_tables
 from .train import remap_gains
 
 
 def load_codec(path: Path, as_float: bool = False, device: torch.device | str = "cpu") -> tuple[Codec, Config, dict]:
     """The averaged weights of a checkpoint, in evaluation mode, quantised if its stage was (unless `as_float`).
 
-    Its latents are rounded and priced as an encoder does, with the tables of the normal distribution.
+    Its latents are rounded and priced as an encoder does, with the tables of its training.
     """
     state = checkpoint.load(path)
     config: Config = state["config"]
@@ -34,8 +35,9 @@ def load_codec(path: Path, as_float: bool = False, device: torch.device | str = 
     model.load_state_dict(state["average"])
     if not as_float:
         round_for_stage(model, config.train, config.quantise)
-    model.coder = SymbolCoder(gaussian_tables(), device)
-    return model.to(device).eval(), config, state
+    model = model.to(device).eval()
+    model.coder = coder_for(model)
+    return model, config, state
 
 
 def _picture_in(g: Graph) -> str:
@@ -159,7 +161,8 @@ def export(
     for graph in graphs:
         onnx.save(graph.model(), str(out / f"{graph.name}.onnx"))
     crops = Crops(find_pictures(data), config.crop, config.shrinks, seed=config.seed)
-    latent_tables = [{"min": -(len(t) // 2), "pmf": t.tolist()} for t in fit_tables(model, crops)]
+    tables = fit_tables(model, crops)
+    latent_tables = [{"min": -(len(t) // 2), "pmf": t.tolist()} for t in tables]
     description = {
         "name": name,
         "version": version,
@@ -167,10 +170,11 @@ def export(
         "hyper_channels": config.shape.hyper_latents,
         "skip_below": SKIP_BELOW,
         "passes": config.shape.passes,
+        "dependent": config.shape.dependent,
         "gain_knots": model.gains.log_gain.exp().tolist(),
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],
-        "reference": reference_statistics(model, crops),
+        "reference": reference_statistics(model, crops, tables),
         "lineage": {
             "checkpoint": checkpoint.file_hash(path),
             "parent": state.get("parent", ""),

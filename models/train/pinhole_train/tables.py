@@ -8,57 +8,47 @@ normal distribution of training says, and photographs have heavier tails. Tables
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .codec import SCALE_COUNT, SYMBOL_STEP, Codec, scale_of_index
+from .codec import SYMBOL_STEP, Codec
 from .data import Crops
+from .rate import BIT_WORTH, LARGEST, SKIP_BELOW, TAIL, gaussian_bits, gaussian_tables, prices_of, scale_of_index
+from .trellis import TrellisCoder
 
-# Symbols whose predicted deviation is below the scale of this index are not coded: they are zero on both sides.
-SKIP_BELOW = 4
-# Mass outside a table's range; it is the escape's.
-TAIL = 2e-5
-# Squared error that one bit is worth, and magnitudes that have a threshold of their own: as in quantise.rs.
-BIT_WORTH = 0.08
+# Magnitudes that have a threshold of their own.
 MAGNITUDES = 8
-LARGEST = 1023
 
 
-def gaussian_table(scale: float) -> np.ndarray:
-    """Probabilities of -reach..=reach under a zero-mean normal distribution over unit bins, tails cut at TAIL."""
-    cdf = lambda x: 0.5 * math.erfc(-x / (scale * math.sqrt(2)))  # noqa: E731
-    reach = 1
-    while 2 * cdf(-reach - 0.5) > TAIL and reach < LARGEST:
-        reach += 1
-    return np.array([max(cdf(s + 0.5) - cdf(s - 0.5), 1e-9) for s in range(-reach, reach + 1)])
+class Counts:
+    """Counts of coded symbols, magnitudes by table."""
 
+    def __init__(self, tables: list[np.ndarray]):
+        self.reaches = np.array([len(table) // 2 for table in tables])
+        self.made = np.zeros((len(tables), LARGEST + 1), dtype=np.int64)
 
-def gaussian_tables() -> list[np.ndarray]:
-    """The tables that the trained scales mean."""
-    return [gaussian_table(scale_of_index(torch.tensor(float(i))).item()) for i in range(SCALE_COUNT)]
+    def add(self, table: torch.Tensor, magnitude: torch.Tensor) -> None:
+        flat = (table * (LARGEST + 1) + magnitude).flatten().cpu().numpy()
+        self.made += np.bincount(flat, minlength=self.made.size).reshape(self.made.shape)
+
+    def total(self) -> tuple[int, int]:
+        """Symbols, and how many of them left their table's range."""
+        beyond = np.arange(LARGEST + 1) > self.reaches[:, None]
+        return int(self.made.sum()), int(self.made[beyond].sum())
 
 
 class SymbolCoder:
-    """Rounds and prices latents as an encoder with these tables does; counts the symbols if asked to."""
+    """Rounds and prices latents one by one, as an encoder with these tables does."""
 
     def __init__(self, tables: list[np.ndarray], device: torch.device | str = "cpu"):
-        bits = np.zeros((len(tables), LARGEST + 1), dtype=np.float32)
-        for row, table in zip(bits, tables, strict=True):
-            reach = len(table) // 2
-            row[: reach + 1] = -np.log2(table[reach:])
-            # An escape, its sign, and Exp-Golomb.
-            beyond = np.arange(LARGEST - reach)
-            escape = max(1 - table.sum(), TAIL)
-            row[reach + 1 :] = -math.log2(escape) + 2 + 2 * np.floor(np.log2(beyond + 1))
+        bits = prices_of(tables)
         dearer = np.diff(bits[:, : MAGNITUDES + 1], axis=1)
         steps = np.floor(dearer * BIT_WORTH / 2 / SYMBOL_STEP).clip(0, 0.5 / SYMBOL_STEP - 1)
-        self.reaches = np.array([len(table) // 2 for table in tables])
         self.bits = torch.tensor(bits, device=device)
         self.beyond_half = torch.tensor(steps * SYMBOL_STEP, dtype=torch.float32, device=device)
-        self.counts: np.ndarray | None = None
+        self.counts: Counts | None = None
 
     def code(self, residual: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Symbols of distances from the mean, and their bits (zero where nothing is coded)."""
@@ -66,29 +56,35 @@ class SymbolCoder:
         nearest = torch.floor(residual.abs() + 0.5)
         beyond = self.beyond_half.to(residual)[table, (nearest - 1).clamp(0, MAGNITUDES - 1).long()]
         magnitude = torch.where(nearest > 0, torch.floor(residual.abs() + 0.5 - beyond), nearest).clamp(max=LARGEST)
-        magnitude = magnitude.masked_fill(table < SKIP_BELOW, 0)
+        skipped = table < SKIP_BELOW
+        magnitude = magnitude.masked_fill(skipped, 0)
         if self.counts is not None:
-            flat = (table * (LARGEST + 1) + magnitude.long()).flatten().cpu().numpy()
-            self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
-        bits = self.bits.to(residual)[table, magnitude.long()].masked_fill(table < SKIP_BELOW, 0)
+            self.counts.add(table[~skipped], magnitude[~skipped].long())
+        bits = self.bits.to(residual)[table, magnitude.long()].masked_fill(skipped, 0)
         return magnitude * residual.sign(), bits
 
-
-    @staticmethod
-    def new_counts() -> np.ndarray:
-        """Counts of every table's magnitudes, none yet."""
-        return np.zeros((SCALE_COUNT, LARGEST + 1), dtype=np.int64)
-
-    def counted(self) -> tuple[int, int]:
-        """Symbols that were coded since the counts began, and how many of them left their table's range."""
-        coded = self.counts[SKIP_BELOW:]
-        beyond = np.arange(LARGEST + 1) > self.reaches[SKIP_BELOW:, None]
-        return int(coded.sum()), int(coded[beyond].sum())
+    def learn(self, residual: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `code`, with the bits of a normal distribution of the very scale, so that scales can learn."""
+        symbols = self.code(residual, index.detach())[0]
+        return symbols, gaussian_bits(symbols, scale_of_index(index))
 
 
-def read_tables(path: Path) -> SymbolCoder:
+def read_tables(path: Path) -> SymbolCoder | TrellisCoder:
     """The coder that an exported `codec.json` describes."""
-    return SymbolCoder([np.array(table["pmf"]) for table in json.loads(path.read_text())["latent_tables"]])
+    described = json.loads(path.read_text())
+    return coder_of([np.array(table["pmf"]) for table in described["latent_tables"]], described.get("dependent", False))
+
+
+def coder_of(tables: list[np.ndarray], dependent: bool, device: torch.device | str = "cpu") -> SymbolCoder | TrellisCoder:
+    """An encoder's choices with these tables."""
+    return TrellisCoder(torch.tensor(prices_of(tables), device=device)) if dependent else SymbolCoder(tables, device)
+
+
+def coder_for(model: Codec) -> SymbolCoder | TrellisCoder:
+    """What chooses a model's symbols before its tables are fitted."""
+    if model.shape.dependent:
+        return TrellisCoder(model.prices)
+    return SymbolCoder(gaussian_tables(), model.gains.log_gain.device)
 
 
 def code(model: Codec, picture: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -103,17 +99,19 @@ def fit_tables(model: Codec, crops: Crops, batches: int = 50, rounds: int = 3) -
     Rounding follows the tables and the counts follow the rounding; three rounds settle both. The normal distribution
     stays in with the weight of 200 symbols, for what is rare.
     """
-    tables = normal = gaussian_tables()
+    dependent = model.shape.dependent
+    tables = normal = gaussian_tables(dependent)
     state = crops.state()
     for _ in range(rounds):
         crops.restore(state)
-        model.coder = SymbolCoder(tables)
-        model.coder.counts = SymbolCoder.new_counts()
+        model.coder = coder_of(tables, dependent, model.gains.log_gain.device)
+        counts = model.coder.counts = Counts(tables)
         for batch in range(batches):
             quality = (torch.arange(8) + (batch + 0.5) / batches) / 8
-            code(model, crops.batch(8), quality)
-        tables = [_mixed(row, table) for row, table in zip(model.coder.counts, normal, strict=True)]
-    model.coder = SymbolCoder(tables)
+            code(model, crops.batch(8), quality.to(model.gains.log_gain.device))
+        tables = [_mixed(row, table) for row, table in zip(counts.made, normal, strict=True)]
+    crops.restore(state)
+    model.coder = coder_of(tables, dependent, model.gains.log_gain.device)
     return tables
 
 

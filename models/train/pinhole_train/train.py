@@ -25,9 +25,10 @@ from .layers import equalise_branches, observe, round_for_stage
 from .lineage import code_commit
 from .muon import Muon, is_matrix
 from .objective import distortion, focused, lambda_of
+from .rate import prices_of
 from .rounding import compile_for_processor
 from .stage import TOLD, Average, Stage, place_rates, rate_groups, set_rate
-from .tables import SymbolCoder, gaussian_tables
+from .tables import coder_for, fit_tables
 from .tracking import Silent, Tracker, flat
 from .workers import Workers
 
@@ -97,8 +98,8 @@ class Trainer(Stage):
                 part.requires_grad_(True)
         # Decoders learn from what they will get: symbols chosen as encoders choose them, not to the nearest.
         self.decoders_only = bool(config.train) and all(part.startswith("syntheses.") for part in config.train)
-        if self.decoders_only or config.choose:
-            self.model.coder = SymbolCoder(gaussian_tables(), self.device)
+        if self.decoders_only or config.choose or config.shape.dependent:
+            self.model.coder = coder_for(self.model)
         round_for_stage(self.model, config.train, False)
         self.optimisers = self._optimisers()
         self._graph: GraphedStep | None = None
@@ -155,6 +156,8 @@ class Trainer(Stage):
     def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
         """Take over the weights of another stage; transforms that it did not have stay as they start."""
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
+        unpriced = "prices" in missing
+        missing = [name for name in missing if name != "prices"]
         self.calibrated = before.quantise and not missing
         strangers = [name for name in missing if not name.startswith(("analyses.", "syntheses."))]
         if strangers:
@@ -163,6 +166,12 @@ class Trainer(Stage):
             log.info("left out: %d tensors of transforms that this stage does not have", len(unexpected))
         if before.lambda_range != self.config.lambda_range:
             remap_gains(self.model, before.lambda_range, self.config.lambda_range)
+        if unpriced:
+            # The first stage with dependent quantisation: symbols are priced as they are coded with these weights.
+            self.model.eval()
+            tables = fit_tables(self.model, self.crops, batches=10, rounds=2)
+            self.model.prices.copy_(torch.tensor(prices_of(tables)))
+            self.model.train()
 
     @torch.no_grad()
     def _probe(self) -> None:

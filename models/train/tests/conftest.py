@@ -58,10 +58,10 @@ def config(**changes) -> Config:
     return Config(**(defaults | changes))
 
 
-def busy_codec(seed: int = 0) -> Codec:
+def busy_codec(seed: int = 0, shape: Shape = SHAPE) -> Codec:
     """A quantised codec whose every weight does something (fresh residual branches are zero) and whose ranges are set."""
     torch.manual_seed(seed)
-    model = Codec(SHAPE, (6e-4, 0.4))
+    model = Codec(shape, (6e-4, 0.4))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("project.weight"):

@@ -12,8 +12,9 @@ import torch
 from conftest import SHAPE, as_tensor, busy_codec, config, picture
 
 from pinhole_train import checkpoint
-from pinhole_train.codec import LATENT_STEP, PIXEL_UNIT, SCALE_COUNT, SYMBOL_STEP
+from pinhole_train.codec import LATENT_STEP, PIXEL_UNIT, SYMBOL_STEP
 from pinhole_train.export import export, load_codec
+from pinhole_train.rate import SCALE_COUNT
 
 GRAPHS = [
     "analysis", "synthesis", "synthesis_lite", "hyper_analysis", "hyper_synthesis", "context", "parameters_first",

@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from pinhole_train.codec import SCALE_COUNT, SCALE_MAX, SCALE_MIN, scale_of_index
-from pinhole_train.rate import SMALLEST, LogisticMixture, gaussian_bits
+from pinhole_train.rate import SCALE_COUNT, SCALE_MAX, SCALE_MIN, SMALLEST, LogisticMixture, gaussian_bits, scale_of_index
 
 
 def exact_bits(x: float, scale: float) -> float:

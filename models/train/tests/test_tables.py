@@ -7,10 +7,9 @@ import pytest
 import torch
 from conftest import as_tensor, busy_codec, picture
 
-from pinhole_train.codec import SCALE_COUNT
 from pinhole_train.data import Crops, find_pictures
-from pinhole_train.rate import SMALLEST, gaussian_bits
-from pinhole_train.tables import BIT_WORTH, SKIP_BELOW, TAIL, SymbolCoder, fit_tables, gaussian_table, gaussian_tables
+from pinhole_train.rate import BIT_WORTH, SCALE_COUNT, SKIP_BELOW, SMALLEST, TAIL, gaussian_bits, gaussian_table, gaussian_tables
+from pinhole_train.tables import SymbolCoder, fit_tables
 
 
 @pytest.mark.parametrize("scale", [0.08, 0.6, 3.0, 128.0])

@@ -1,0 +1,319 @@
+//! The encoder's side of dependent quantisation: the cheapest path through the states (Viterbi).
+//!
+//! All symbols of a position are chosen together so that the sum of error² + worth · bits is least, over all paths that
+//! begin in state 0.
+
+use alloc::vec::Vec;
+
+use super::dependent::{Dependent, NEXT, STATES, halves, quantiser_of};
+use super::quantise::BIT_WORTH;
+use super::write::Quantise;
+use super::{FRACTION, GROUP, SYMBOL_LIMIT, none_coded, reconstruct};
+use crate::entropy::{TableSet, entry};
+
+/// Magnitudes whose prices are at hand.
+const PRICED: usize = 16;
+/// Costs count squared sixteenths of a symbol in this many bits more: those of bits want finer units. 4,096 latents of at
+/// most 39 sixteenths of error and 45 bits each stay below 2^30.
+const COST_BITS: u32 = 6;
+/// The cost of a state that no path has reached.
+const UNREACHED: i32 = 1 << 30;
+
+/// Branches of a step: the cheapest symbol of either parity of either quantiser.
+const BRANCHES: usize = 4;
+const fn branch(quantiser: u8, parity: u8) -> usize {
+    (2 * quantiser + parity) as usize
+}
+/// By state: the branch by which it is reached from the state that is half of it, and from that plus 4.
+const REACHED_BY: [[usize; STATES]; 2] = {
+    let mut by = [[0; STATES]; 2];
+    let mut from = 0;
+    while from < STATES {
+        let mut parity = 0;
+        while parity < 2 {
+            let to = NEXT[from][parity] as usize;
+            assert!(to / 2 == from % (STATES / 2));
+            by[from / (STATES / 2)][to] = branch(quantiser_of(from as u8), parity as u8);
+            parity += 1;
+        }
+        from += 1;
+    }
+    by
+};
+
+/// Finds the symbols of a position; keeps its buffers.
+#[derive(Debug)]
+pub(super) struct Trellis {
+    dependent: Dependent,
+    skip: u8,
+    tables: TableSet,
+    /// Costs of magnitudes below [`PRICED`], by table.
+    small: Vec<[i32; PRICED]>,
+    /// The coded latents of a position, in order.
+    steps: Vec<Step>,
+}
+
+/// One coded latent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    channel: u16,
+    scale: u8,
+    /// From the mean, in sixteenths.
+    distance: i32,
+    /// The magnitude of each branch.
+    magnitudes: [u16; BRANCHES],
+    /// The least cost of reaching each state. Costs are even but for one bit here: whether the path came from the upper half
+    /// of the states.
+    costs: [i32; STATES],
+}
+
+impl Trellis {
+    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded.
+    pub(super) fn new(tables: &TableSet, skip: u8) -> Self {
+        let mut trellis = Trellis {
+            dependent: Dependent::new(tables),
+            skip,
+            tables: tables.clone(),
+            small: Vec::new(),
+            steps: Vec::new(),
+        };
+        let price = |table, k| trellis.price(table, k as i32);
+        trellis.small = (0..tables.len() as u16)
+            .map(|table| core::array::from_fn(|k| price(table as u8, k)))
+            .collect();
+        trellis
+    }
+
+    /// The cost of a magnitude's bits. Both signs together: distributions are symmetric but for their last count.
+    fn price(&self, table: u8, magnitude: i32) -> i32 {
+        let bits = |symbol| u64::from(self.tables.cost(table, symbol).unwrap_or(u32::MAX));
+        let twice = bits(magnitude) + bits(-magnitude);
+        // Bits in 2^-16 each, their worth in 2^-16 squared symbols; these are 2^(2 · 4 + COST_BITS).
+        (twice * u64::from(BIT_WORTH) >> (33 - 2 * FRACTION - COST_BITS)) as i32
+    }
+
+    #[inline(always)]
+    fn priced(&self, table: u8, magnitude: i32) -> i32 {
+        match self.small[usize::from(table)].get(magnitude as usize) {
+            Some(&price) => price,
+            None => self.price(table, magnitude),
+        }
+    }
+
+    /// Costs and magnitudes of the branches for a latent of some size.
+    #[inline(always)]
+    fn branches(&self, scale: u8, distance: i32) -> ([i32; BRANCHES], [u16; BRANCHES]) {
+        let size = distance.abs();
+        let mut costs = [0; BRANCHES];
+        let mut magnitudes = [0; BRANCHES];
+        for quantiser in 0..2 {
+            let table = self.dependent.table(quantiser, scale);
+            let cost = |k: i32| {
+                let error = size - (halves(quantiser, k) << (FRACTION - 1));
+                (error * error << COST_BITS) + self.priced(table, k)
+            };
+            // The two magnitudes around the latent, one of either parity.
+            let half = i32::from(quantiser) << (FRACTION - 1);
+            let lower = ((size + half) >> FRACTION).min(SYMBOL_LIMIT - 1);
+            let (even, odd) = (lower + lower % 2, lower + 1 - lower % 2);
+            // Zero is so much cheaper than 2 that it is worth a look.
+            let least = if even == 2 && cost(0) < cost(2) { 0 } else { even };
+            let (at_even, at_odd) = (branch(quantiser, 0), branch(quantiser, 1));
+            (costs[at_even], magnitudes[at_even]) = (cost(least), least as u16);
+            (costs[at_odd], magnitudes[at_odd]) = (cost(odd), odd as u16);
+        }
+        (costs, magnitudes)
+    }
+
+    /// The latents of a position that are coded, whose places then hold their means. Gives their number.
+    #[inline(always)]
+    fn collect(&mut self, v: &mut [i16], mean: &[i16], scale: &[u8]) -> usize {
+        // Room for all, and one more to write to.
+        self.steps.resize(v.len() + 1, Step::default());
+        let mut coded = 0;
+        let groups = v.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
+        for (number, ((v, mean), scale)) in groups.enumerate() {
+            if !none_coded(scale, self.skip) {
+                for (i, ((&v, &mean), &scale)) in v.iter().zip(mean).zip(scale).enumerate() {
+                    let step = &mut self.steps[coded];
+                    // At most 4,096 channels.
+                    step.channel = (number * GROUP + i) as u16;
+                    step.scale = scale;
+                    step.distance = i32::from(v) - i32::from(mean);
+                    coded += usize::from(scale >= self.skip);
+                }
+            }
+            v.copy_from_slice(mean);
+        }
+        coded
+    }
+
+    /// Finds the cheapest way to every state after every step.
+    #[inline(always)]
+    fn search(&mut self, coded: usize) {
+        let mut before = [UNREACHED; STATES];
+        before[0] = 0;
+        for at in 0..coded {
+            let Step { scale, distance, .. } = self.steps[at];
+            let (branches, magnitudes) = self.branches(scale, distance);
+            let mut costs = [0; STATES];
+            for to in 0..STATES {
+                let lower = before[to / 2] + (branches[REACHED_BY[0][to]] & !1);
+                let upper = before[to / 2 + STATES / 2] + (branches[REACHED_BY[1][to]] | 1);
+                costs[to] = lower.min(upper);
+            }
+            let step = &mut self.steps[at];
+            (step.magnitudes, step.costs) = (magnitudes, costs);
+            before = costs.map(|cost| cost & !1);
+        }
+    }
+}
+
+impl Quantise for Trellis {
+    #[inline(always)]
+    fn position(
+        &mut self,
+        v: &mut [i16],
+        mean: &[i16],
+        scale: &[u8],
+        entries: &mut [u16],
+        large: &mut Vec<i32>,
+    ) -> usize {
+        let coded = self.collect(v, mean, scale);
+        self.search(coded);
+        // The way back from the cheapest end.
+        let mut state = match self.steps[..coded].last() {
+            Some(last) => (1..STATES).fold(0, |best, state| {
+                if last.costs[state] & !1 < last.costs[best] & !1 { state } else { best }
+            }),
+            None => return 0,
+        };
+        let first_large = large.len();
+        for (step, entry) in self.steps[..coded].iter().zip(&mut *entries).rev() {
+            let upper = (step.costs[state] & 1) as usize;
+            let branch = REACHED_BY[upper][state];
+            state = state / 2 + upper * (STATES / 2);
+            let quantiser = quantiser_of(state as u8);
+            let magnitude = i32::from(step.magnitudes[branch]);
+            let symbol = if step.distance < 0 { -magnitude } else { magnitude };
+            let table = self.dependent.table(quantiser, step.scale);
+            *entry = if entry::fits(symbol) {
+                entry::pack(table, symbol)
+            } else {
+                large.push(symbol);
+                entry::large(table)
+            };
+            let channel = usize::from(step.channel);
+            v[channel] = reconstruct(halves(quantiser, symbol) << (FRACTION - 1), mean[channel]);
+        }
+        large[first_large..].reverse();
+        coded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::{Chain, TableSetBuilder};
+    use crate::latent::dependent::Path;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    const SCALES: u8 = 3;
+
+    /// Two-sided geometric distributions, from narrow to wide, for either quantiser.
+    fn tables() -> TableSet {
+        let mut builder = TableSetBuilder::new();
+        for ratio in [0.08f64, 0.3, 0.8, 0.15, 0.4, 0.85] {
+            let mut pmf: Vec<f64> = (-20..=20i32).map(|k| ratio.powi(k.abs())).collect();
+            pmf.push(1e-6);
+            builder.push_pmf(-20, &pmf).unwrap();
+        }
+        builder.build().unwrap()
+    }
+
+    /// What coding `distances` as `symbols` costs, in squared symbols, and the decoder's distances.
+    fn follow(tables: &TableSet, latents: &[(i16, u8)], symbols: &[i32]) -> (f64, Vec<i32>) {
+        let mut path = Dependent::new(tables).path();
+        let (mut cost, mut decoded) = (0.0, Vec::new());
+        for (at, (&(distance, scale), &symbol)) in latents.iter().zip(symbols).enumerate() {
+            let table = path.table(scale | if at == 0 { Path::BEGINS } else { 0 });
+            let halves = path.follow(symbol);
+            let error = f64::from(distance) / 16.0 - f64::from(halves) / 2.0;
+            let bits = tables.cost_bits(table, symbol).unwrap();
+            cost += error * error + f64::from(BIT_WORTH) / 65536.0 * f64::from(bits);
+            decoded.push(8 * halves);
+        }
+        (cost, decoded)
+    }
+
+    /// The least cost of any symbols, by trying them all.
+    fn least(tables: &TableSet, latents: &[(i16, u8)], symbols: &mut Vec<i32>) -> f64 {
+        let Some(&(distance, _)) = latents.get(symbols.len()) else {
+            return follow(tables, latents, symbols).0;
+        };
+        let mut best = f64::INFINITY;
+        for magnitude in 0..=i32::from(distance.abs()) / 16 + 2 {
+            symbols.push(if distance < 0 { -magnitude } else { magnitude });
+            best = best.min(least(tables, latents, symbols));
+            symbols.pop();
+        }
+        best
+    }
+
+    /// Symbols and decoded distances of latents around means of 5.
+    fn choose(tables: &TableSet, latents: &[(i16, u8)]) -> (Vec<i32>, Vec<i32>) {
+        let mean = 5i16;
+        let mut v: Vec<i16> = latents.iter().map(|l| mean + l.0).collect();
+        let scales: Vec<u8> = latents.iter().map(|l| l.1).collect();
+        let mut entries = vec![0; v.len() + GROUP];
+        let mut large = Vec::new();
+        let means = vec![mean; v.len()];
+        let coded =
+            Trellis::new(tables, 0).position(&mut v, &means, &scales, &mut entries, &mut large);
+        assert_eq!(coded, latents.len());
+        let mut large = large.into_iter();
+        let symbols = entries[..coded].iter().map(|&entry| match (entry >> 8) as i8 {
+            i8::MIN => large.next().unwrap(),
+            symbol => symbol.into(),
+        });
+        let symbols: Vec<i32> = symbols.collect();
+        assert!(large.next().is_none());
+        (symbols, v.iter().map(|&v| i32::from(v) - i32::from(mean)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_is_cheaper(latents in prop::collection::vec((-50i16..=50, 0..SCALES), 1..=5)) {
+            let tables = tables();
+            let (symbols, decoded) = choose(&tables, &latents);
+            let (cost, followed) = follow(&tables, &latents, &symbols);
+            prop_assert_eq!(decoded, followed);
+            // Integer costs are rounded down.
+            prop_assert!(cost <= least(&tables, &latents, &mut Vec::new()) + 2e-3);
+        }
+
+        #[test]
+        fn a_decoder_that_follows_finds_the_latents(
+            latents in prop::collection::vec((-3000i16..=3000, 0..=255u8), 1..=300),
+        ) {
+            let tables = tables();
+            let (symbols, decoded) = choose(&tables, &latents);
+            let known: Vec<_> = latents.iter().map(|l| (l.0, l.1.min(SCALES - 1))).collect();
+            prop_assert_eq!(&follow(&tables, &known, &symbols).1, &decoded);
+            // Values of a quantiser are a symbol apart, and zero may be preferred to 2.
+            prop_assert!(decoded.iter().zip(&latents).all(|(d, l)| (d - i32::from(l.0)).abs() <= 32));
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_is_its_mean() {
+        let tables = tables();
+        let mut v = [40, -40, 40];
+        let (mut entries, mut large) = ([0; 3 + GROUP], Vec::new());
+        let mut trellis = Trellis::new(&tables, 2);
+        assert_eq!(trellis.position(&mut v, &[1, 2, 3], &[1, 2, 0], &mut entries, &mut large), 1);
+        assert_eq!((v[0], v[2], large.len()), (1, 3, 0));
+        assert_eq!(entries[0], entry::pack(2, -3));
+    }
+}

@@ -1,0 +1,128 @@
+"""Dependent quantisation: the cheapest path, and what training makes of it."""
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from conftest import SHAPE, as_tensor, busy_codec, config, picture
+
+from pinhole_train import checkpoint
+from pinhole_train.data import Crops, find_pictures
+from pinhole_train.export import load_codec
+from pinhole_train.rate import BIT_WORTH, SCALE_COUNT, SKIP_BELOW, gaussian_tables, prices_of
+from pinhole_train.tables import coder_of, fit_tables
+from pinhole_train.train import Trainer
+from pinhole_train.trellis import NEXT, TrellisCoder, search, search_columns
+
+PRICES = torch.tensor(prices_of(gaussian_tables(dependent=True)))
+DEPENDENT = dataclasses.replace(SHAPE, dependent=True)
+
+
+def follow(magnitudes: list[int], signs: list[int], coded: list[bool]) -> tuple[list[float], list[int]]:
+    """Values and quantisers that a decoder finds."""
+    state, values, second = 0, [], []
+    for k, sign, on in zip(magnitudes, signs, coded, strict=True):
+        second.append(state % 2 if on else 0)
+        values.append(sign * (k - 0.5 * second[-1] * (k > 0)) if on else 0.0)
+        state = int(NEXT[state, k % 2]) if on else state
+    return values, second
+
+
+def drawn(rows: int, columns: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    scale = torch.randint(0, 40, (rows, columns), generator=random)
+    # On the grid of the runtime.
+    return (torch.randn(rows, columns, generator=random) * 0.1 * 1.1**scale * 16).round() / 16, scale
+
+
+def test_no_path_is_cheaper():
+    residual, scale = drawn(40, 4, 1)
+    scale = scale.clamp(min=SKIP_BELOW)
+    values, second, magnitude = search(residual, scale, PRICES)
+    for row in range(len(residual)):
+        x, index = residual[row].tolist(), scale[row]
+        signs = [-1 if v < 0 else 1 for v in x]
+
+        def cost(magnitudes: tuple[int, ...], x=x, index=index, signs=signs) -> float:
+            decoded, quantiser = follow(list(magnitudes), signs, [True] * 4)
+            bits = PRICES[torch.tensor(quantiser) * SCALE_COUNT + index, torch.tensor(magnitudes)]
+            return sum((a - b) ** 2 for a, b in zip(x, decoded, strict=True)) + BIT_WORTH * bits.sum().item()
+
+        found = tuple(magnitude[row].tolist())
+        assert follow(list(found), signs, [True] * 4) == (values[row].tolist(), second[row].tolist())
+        ranges = [range(max(0, int(abs(v)) - 1), int(abs(v)) + 3) for v in x]
+        assert cost(found) <= min(cost(other) for other in itertools.product(*ranges)) + 1e-4
+
+
+def test_rows_and_columns_find_the_same():
+    residual, scale = drawn(200, 60, 2)
+    for rows, columns in zip(search(residual, scale, PRICES), search_columns(residual, scale, PRICES), strict=True):
+        assert torch.equal(rows.float(), columns.float())
+
+
+def test_what_is_skipped_is_zero_free_and_leaves_the_state():
+    residual, scale = drawn(50, 30, 3)
+    values, second, magnitude = search(residual, scale, PRICES)
+    for row in range(len(residual)):
+        coded = (scale[row] >= SKIP_BELOW).tolist()
+        signs = [-1 if v < 0 else 1 for v in residual[row].tolist()]
+        assert follow(magnitude[row].tolist(), signs, coded) == (values[row].tolist(), second[row].tolist())
+    bits = TrellisCoder(PRICES).code(residual, scale.float())[1]
+    assert torch.equal(bits == 0, scale < SKIP_BELOW)
+
+
+def test_it_beats_the_nearest_symbols():
+    # A normal distribution of a deviation of two symbols: 1.5 dB are all that there is to gain, 8 states gain most of them.
+    index = 31.0
+    scale = 0.08 * 1600 ** (index / 63)
+    residual = torch.randn(300, 288, generator=torch.Generator().manual_seed(4)) * scale
+    costs = {}
+    for dependent in (False, True):
+        values, bits = coder_of(gaussian_tables(dependent), dependent).code(residual, torch.full_like(residual, index))
+        costs[dependent] = (residual - values).square().mean() + BIT_WORTH * bits.mean()
+    assert costs[True] < 0.98 * costs[False]
+
+
+def test_prices_between_tables_teach_scales():
+    residual, scale = drawn(20, 32, 5)
+    coder = TrellisCoder(PRICES)
+    index = scale.float().requires_grad_()
+    values, bits = coder.learn(residual, index)
+    assert torch.equal(values, coder.code(residual, scale.float())[0])
+    torch.testing.assert_close(bits, coder.code(residual, scale.float())[1], rtol=1e-4, atol=1e-4)
+    bits.sum().backward()
+    slope = torch.autograd.grad(coder.learn(residual, index)[1].sum(), index)[0]
+    assert torch.equal(index.grad != 0, scale >= SKIP_BELOW) and torch.equal(slope, index.grad)
+
+
+def test_fitted_tables_price_pictures_lower(pictures):
+    model = busy_codec(shape=DEPENDENT)
+    crops = Crops(find_pictures([pictures]), 64, (1.0,), seed=5)
+    tables = fit_tables(model, crops, batches=2)
+    assert len(tables) == 2 * SCALE_COUNT
+
+    def price(of) -> float:
+        model.coder = coder_of(of, dependent=True)
+        state = crops.state()
+        with torch.no_grad():
+            bits = model(crops.batch(8), torch.linspace(0, 1, 8))["bits_y"].sum().item()
+        crops.restore(state)
+        return bits
+
+    assert price(tables) < price(gaussian_tables(dependent=True))
+
+
+@pytest.mark.parametrize("quantise", [False, True])
+def test_a_stage_takes_over_a_codec_without(tmp_path, photos, quantise):
+    before = Trainer(config(quantise=True, choose=True), photos, tmp_path / "before", "cpu").run()
+    stage = config(start=str(before), shape=DEPENDENT, quantise=quantise)
+    after = Trainer(stage, photos, tmp_path / "after", "cpu").run()
+    model, _, state = load_codec(after)
+    # Prices are those of this model's symbols, and stay so.
+    assert not torch.equal(state["average"]["prices"], PRICES)
+    again = Trainer(config(start=str(after), shape=DEPENDENT, quantise=quantise), photos, tmp_path / "again", "cpu").run()
+    assert torch.equal(checkpoint.load(again)["average"]["prices"], state["average"]["prices"])
+    coded = model(as_tensor(picture(64, 64)), torch.tensor([0.6]))
+    residual = coded["symbols"] * 16
+    assert torch.isfinite(coded["bits_y"]).all() and torch.isfinite(residual).all()
