@@ -11,11 +11,11 @@ use super::write::Quantise;
 use super::{FRACTION, GROUP, SYMBOL_LIMIT, none_coded, reconstruct};
 use crate::entropy::{TableSet, entry};
 
-/// Magnitudes whose prices are at hand.
-const PRICED: usize = 16;
+/// Sizes of latents, in sixteenths of a symbol, whose costs are at hand.
+const NEAR: usize = 128;
 /// Costs count squared sixteenths of a symbol in this many bits more: those of bits want finer units. 4,096 latents of at
-/// most 39 sixteenths of error and 45 bits each stay below 2^30.
-const COST_BITS: u32 = 6;
+/// most 24 sixteenths of error and 45 bits each stay below 2^28.
+const COST_BITS: u32 = 5;
 /// The cost of a state that no path has reached.
 const UNREACHED: i32 = 1 << 30;
 
@@ -41,16 +41,22 @@ const REACHED_BY: [[usize; STATES]; 2] = {
     by
 };
 
+/// Costs of the branches of a latent. Their lowest bit is none of a cost: it says that the symbol is 0 in place of 2.
+type Branches = [u16; BRANCHES];
+
 /// Finds the symbols of a position; keeps its buffers.
 #[derive(Debug)]
 pub(super) struct Trellis {
     dependent: Dependent,
     skip: u8,
     tables: TableSet,
-    /// Costs of magnitudes below [`PRICED`], by table.
-    small: Vec<[i32; PRICED]>,
+    /// `[scales][NEAR]`.
+    near: Vec<Branches>,
     /// The coded latents of a position, in order.
     steps: Vec<Step>,
+    /// After each: the least cost of reaching each state. Costs are even but for one bit here: whether the path came from the
+    /// upper half of the states.
+    costs: Vec<[i32; STATES]>,
 }
 
 /// One coded latent.
@@ -60,26 +66,23 @@ struct Step {
     scale: u8,
     /// From the mean, in sixteenths.
     distance: i32,
-    /// The magnitude of each branch.
-    magnitudes: [u16; BRANCHES],
-    /// The least cost of reaching each state. Costs are even but for one bit here: whether the path came from the upper half
-    /// of the states.
-    costs: [i32; STATES],
 }
 
 impl Trellis {
     /// For the prices of `tables`, where latents with scale indices below `skip` are not coded.
     pub(super) fn new(tables: &TableSet, skip: u8) -> Self {
+        let dependent = Dependent::new(tables);
         let mut trellis = Trellis {
-            dependent: Dependent::new(tables),
+            dependent,
             skip,
             tables: tables.clone(),
-            small: Vec::new(),
+            near: Vec::new(),
             steps: Vec::new(),
+            costs: Vec::new(),
         };
-        let price = |table, k| trellis.price(table, k as i32);
-        trellis.small = (0..tables.len() as u16)
-            .map(|table| core::array::from_fn(|k| price(table as u8, k)))
+        trellis.near = (0..=dependent.last_scale())
+            .flat_map(|scale| (0..NEAR as i32).map(move |size| (scale, size)))
+            .map(|(scale, size)| trellis.weigh(scale, size))
             .collect();
         trellis
     }
@@ -92,37 +95,33 @@ impl Trellis {
         (twice * u64::from(BIT_WORTH) >> (33 - 2 * FRACTION - COST_BITS)) as i32
     }
 
-    #[inline(always)]
-    fn priced(&self, table: u8, magnitude: i32) -> i32 {
-        match self.small[usize::from(table)].get(magnitude as usize) {
-            Some(&price) => price,
-            None => self.price(table, magnitude),
-        }
-    }
-
-    /// Costs and magnitudes of the branches for a latent of some size.
-    #[inline(always)]
-    fn branches(&self, scale: u8, distance: i32) -> ([i32; BRANCHES], [u16; BRANCHES]) {
-        let size = distance.abs();
-        let mut costs = [0; BRANCHES];
-        let mut magnitudes = [0; BRANCHES];
+    /// Costs of a latent of some size.
+    #[cold]
+    fn weigh(&self, scale: u8, size: i32) -> Branches {
+        let mut branches = [0; BRANCHES];
         for quantiser in 0..2 {
             let table = self.dependent.table(quantiser, scale);
             let cost = |k: i32| {
                 let error = size - (halves(quantiser, k) << (FRACTION - 1));
-                (error * error << COST_BITS) + self.priced(table, k)
+                ((error * error << COST_BITS) + self.price(table, k)).clamp(0, 0xFFFE) & !1
             };
-            // The two magnitudes around the latent, one of either parity.
-            let half = i32::from(quantiser) << (FRACTION - 1);
-            let lower = ((size + half) >> FRACTION).min(SYMBOL_LIMIT - 1);
-            let (even, odd) = (lower + lower % 2, lower + 1 - lower % 2);
-            // Zero is so much cheaper than 2 that it is worth a look.
-            let least = if even == 2 && cost(0) < cost(2) { 0 } else { even };
-            let (at_even, at_odd) = (branch(quantiser, 0), branch(quantiser, 1));
-            (costs[at_even], magnitudes[at_even]) = (cost(least), least as u16);
-            (costs[at_odd], magnitudes[at_odd]) = (cost(odd), odd as u16);
+            for parity in 0..2 {
+                let magnitude = neighbour(quantiser, parity, size);
+                // Zero is so much cheaper than 2 that it is worth a look.
+                let least =
+                    if magnitude == 2 && cost(0) < cost(2) { cost(0) | 1 } else { cost(magnitude) };
+                branches[branch(quantiser, parity)] = least as u16;
+            }
         }
-        (costs, magnitudes)
+        branches
+    }
+
+    #[inline(always)]
+    fn branches(&self, scale: u8, size: i32) -> Branches {
+        match self.near.get(usize::from(scale) * NEAR + size as usize) {
+            Some(&branches) if size < NEAR as i32 => branches,
+            _ => self.weigh(scale, size),
+        }
     }
 
     /// The latents of a position that are coded, whose places then hold their means. Gives their number.
@@ -130,16 +129,18 @@ impl Trellis {
     fn collect(&mut self, v: &mut [i16], mean: &[i16], scale: &[u8]) -> usize {
         // Room for all, and one more to write to.
         self.steps.resize(v.len() + 1, Step::default());
+        let last = self.dependent.last_scale();
         let mut coded = 0;
         let groups = v.chunks_mut(GROUP).zip(mean.chunks(GROUP)).zip(scale.chunks(GROUP));
         for (number, ((v, mean), scale)) in groups.enumerate() {
             if !none_coded(scale, self.skip) {
                 for (i, ((&v, &mean), &scale)) in v.iter().zip(mean).zip(scale).enumerate() {
-                    let step = &mut self.steps[coded];
-                    // At most 4,096 channels.
-                    step.channel = (number * GROUP + i) as u16;
-                    step.scale = scale;
-                    step.distance = i32::from(v) - i32::from(mean);
+                    self.steps[coded] = Step {
+                        // At most 4,096 channels.
+                        channel: (number * GROUP + i) as u16,
+                        scale: scale.min(last),
+                        distance: i32::from(v) - i32::from(mean),
+                    };
                     coded += usize::from(scale >= self.skip);
                 }
             }
@@ -153,20 +154,28 @@ impl Trellis {
     fn search(&mut self, coded: usize) {
         let mut before = [UNREACHED; STATES];
         before[0] = 0;
+        self.costs.resize(self.steps.len(), before);
         for at in 0..coded {
             let Step { scale, distance, .. } = self.steps[at];
-            let (branches, magnitudes) = self.branches(scale, distance);
+            let branches = self.branches(scale, distance.abs()).map(|cost| i32::from(cost) & !1);
             let mut costs = [0; STATES];
             for to in 0..STATES {
-                let lower = before[to / 2] + (branches[REACHED_BY[0][to]] & !1);
+                let lower = before[to / 2] + branches[REACHED_BY[0][to]];
                 let upper = before[to / 2 + STATES / 2] + (branches[REACHED_BY[1][to]] | 1);
                 costs[to] = lower.min(upper);
             }
-            let step = &mut self.steps[at];
-            (step.magnitudes, step.costs) = (magnitudes, costs);
+            self.costs[at] = costs;
             before = costs.map(|cost| cost & !1);
         }
     }
+}
+
+/// The magnitude of a parity around a latent's size: the one below or the one above.
+#[inline(always)]
+fn neighbour(quantiser: u8, parity: u8, size: i32) -> i32 {
+    let half = i32::from(quantiser) << (FRACTION - 1);
+    let lower = ((size + half) >> FRACTION).min(SYMBOL_LIMIT - 1);
+    lower + ((lower & 1) ^ i32::from(parity))
 }
 
 impl Quantise for Trellis {
@@ -182,19 +191,25 @@ impl Quantise for Trellis {
         let coded = self.collect(v, mean, scale);
         self.search(coded);
         // The way back from the cheapest end.
-        let mut state = match self.steps[..coded].last() {
-            Some(last) => (1..STATES).fold(0, |best, state| {
-                if last.costs[state] & !1 < last.costs[best] & !1 { state } else { best }
-            }),
-            None => return 0,
-        };
+        let mut state =
+            match self.costs[..coded].last() {
+                Some(last) => (1..STATES).fold(0, |best, state| {
+                    if last[state] & !1 < last[best] & !1 { state } else { best }
+                }),
+                None => return 0,
+            };
         let first_large = large.len();
-        for (step, entry) in self.steps[..coded].iter().zip(&mut *entries).rev() {
-            let upper = (step.costs[state] & 1) as usize;
+        let way = self.steps[..coded].iter().zip(&self.costs).zip(&mut *entries).rev();
+        for ((step, costs), entry) in way {
+            let upper = (costs[state] & 1) as usize;
             let branch = REACHED_BY[upper][state];
             state = state / 2 + upper * (STATES / 2);
-            let quantiser = quantiser_of(state as u8);
-            let magnitude = i32::from(step.magnitudes[branch]);
+            let (quantiser, parity) = (quantiser_of(state as u8), (branch & 1) as u8);
+            let size = step.distance.abs();
+            let mut magnitude = neighbour(quantiser, parity, size);
+            if magnitude == 2 && self.branches(step.scale, size)[branch] & 1 == 1 {
+                magnitude = 0;
+            }
             let symbol = if step.distance < 0 { -magnitude } else { magnitude };
             let table = self.dependent.table(quantiser, step.scale);
             *entry = if entry::fits(symbol) {
