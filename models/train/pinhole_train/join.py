@@ -27,7 +27,8 @@ def join(base: Path, parts: dict[str, Path], out: Path) -> str:
         if kind not in ("analyses", "syntheses") or not taken:
             raise ValueError(f"{path}: has no transform {part!r}")
         shared = [k for k in weights if not k.startswith(("analyses.", "syntheses."))]
-        if not all(torch.equal(weights[k].float(), other["average"][k].float()) for k in shared):
+        there = other["average"]
+        if not all(k in there and torch.equal(weights[k].float(), there[k].float()) for k in shared):
             log.warning("%s: %s is of another latent space: it has to be trained further", path, part)
         weights = {k: v for k, v in weights.items() if not k.startswith(f"{part}.")} | taken
         transforms = getattr(shape, kind) | {name: getattr(other["config"].shape, kind)[name]}
