@@ -300,7 +300,7 @@ impl<'a> Bundle<'a> {
             return Err(BundleError::TooFewTables(Tag::HYPER_TABLES));
         }
         let tables = self.latent_tables.len();
-        if tables == 0 || self.settings.dependent && tables % 2 != 0 {
+        if tables == 0 || self.settings.dependent && !tables.is_multiple_of(2) {
             return Err(BundleError::TooFewTables(Tag::LATENT_TABLES));
         }
         Ok(())

@@ -92,7 +92,7 @@ impl Trellis {
         let bits = |symbol| u64::from(self.tables.cost(table, symbol).unwrap_or(u32::MAX));
         let twice = bits(magnitude) + bits(-magnitude);
         // Bits in 2^-16 each, their worth in 2^-16 squared symbols; these are 2^(2 · 4 + COST_BITS).
-        (twice * u64::from(BIT_WORTH) >> (33 - 2 * FRACTION - COST_BITS)) as i32
+        ((twice * u64::from(BIT_WORTH)) >> (33 - 2 * FRACTION - COST_BITS)) as i32
     }
 
     /// Costs of a latent of some size.
@@ -103,7 +103,7 @@ impl Trellis {
             let table = self.dependent.table(quantiser, scale);
             let cost = |k: i32| {
                 let error = size - (halves(quantiser, k) << (FRACTION - 1));
-                ((error * error << COST_BITS) + self.price(table, k)).clamp(0, 0xFFFE) & !1
+                (((error * error) << COST_BITS) + self.price(table, k)).clamp(0, 0xFFFE) & !1
             };
             for parity in 0..2 {
                 let magnitude = neighbour(quantiser, parity, size);

@@ -24,7 +24,7 @@ pub(super) struct SymbolWriter<'a> {
 /// How symbols are found; the bundle says.
 #[derive(Debug)]
 enum Quantiser {
-    Nearest(Nearest),
+    Nearest(Box<Nearest>),
     Dependent(Box<Trellis>),
 }
 
@@ -49,7 +49,7 @@ impl<'a> SymbolWriter<'a> {
         let quantiser = if bundle.settings().dependent {
             Quantiser::Dependent(Box::new(Trellis::new(tables, skip)))
         } else {
-            Quantiser::Nearest(Nearest::new(tables, skip))
+            Quantiser::Nearest(Box::new(Nearest::new(tables, skip)))
         };
         let queue = RansEncoder::new();
         SymbolWriter { bundle, queue, quantiser, entries: Vec::new(), large: Vec::new() }
@@ -69,7 +69,7 @@ impl<'a> SymbolWriter<'a> {
         let (entries, large) = (&mut self.entries[..], &mut self.large);
         let coded = match &mut self.quantiser {
             Quantiser::Nearest(nearest) => wide(Quantising {
-                quantiser: nearest,
+                quantiser: &mut **nearest,
                 channels,
                 prediction,
                 positions,
