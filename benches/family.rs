@@ -256,7 +256,12 @@ fn parameters(second: bool) -> Result<Vec<u8>, Error> {
     Ok(net.b.finish(&[mean, scale])?)
 }
 
-/// Tables of normal distributions of log-spaced spreads.
+/// Log-spaced spreads, the same for either quantiser.
+fn spread_of_table(index: usize) -> f64 {
+    0.08 * (1600f64).powf((index % TABLES) as f64 / (TABLES - 1) as f64)
+}
+
+/// Tables of normal distributions.
 fn tables(count: usize, spread_of: impl Fn(usize) -> f64) -> Result<Vec<u8>, Error> {
     let mut set = TableSetBuilder::new();
     for index in 0..count {
@@ -281,7 +286,7 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         hyper_channels: HYPER,
         skip_below: SKIP,
         passes: 4,
-        dependent: false,
+        dependent: true,
         gain_knots: vec![1.0; 2 * LATENTS],
     };
     let mut bundle = BundleBuilder::new();
@@ -298,7 +303,7 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         .section(Tag::CONTEXT, context()?)
         .section(Tag::PARAMETERS_FIRST, parameters(false)?)
         .section(Tag::PARAMETERS_SECOND, parameters(true)?)
-        .section(Tag::LATENT_TABLES, tables(TABLES, |i| 0.08 * (1600f64).powf(i as f64 / 63.0))?)
+        .section(Tag::LATENT_TABLES, tables(2 * TABLES, spread_of_table)?)
         .section(Tag::HYPER_TABLES, tables(HYPER, |_| 3.0)?);
     Ok(bundle.to_bytes())
 }

@@ -58,7 +58,8 @@ impl Tag {
     pub const PARAMETERS_FIRST: Tag = Tag(*b"PAR1");
     /// Means and scale indices of the other passes.
     pub const PARAMETERS_SECOND: Tag = Tag(*b"PAR2");
-    /// Symbol tables of the latents, by scale index.
+    /// Symbol tables of the latents, by scale index; with dependent quantisation those of the second quantiser after those
+    /// of the first.
     pub const LATENT_TABLES: Tag = Tag(*b"TBLL");
     /// Symbol tables of the hyper-latents, by channel.
     pub const HYPER_TABLES: Tag = Tag(*b"TBLH");
