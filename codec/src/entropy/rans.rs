@@ -191,10 +191,7 @@ impl<'a> RansDecoder<'a> {
     where
         T: From<i16> + TryFrom<i32>,
     {
-        if indices.len() != out.len() {
-            return Err(RansError::RunLength { indices: indices.len(), symbols: out.len() });
-        }
-        self.run_in_lanes(set, indices, &mut Free, out)
+        self.decode_chain(set, indices, &mut Free, out)
     }
 
     /// Decodes one symbol for each of `indices` with the table that `chain` makes of the index, and puts what it makes of the
@@ -212,16 +209,6 @@ impl<'a> RansDecoder<'a> {
         if indices.len() != out.len() {
             return Err(RansError::RunLength { indices: indices.len(), symbols: out.len() });
         }
-        self.run_in_lanes(set, indices, chain, out)
-    }
-
-    fn run_in_lanes<T: From<i16> + TryFrom<i32>>(
-        &mut self,
-        set: &TableSet,
-        indices: &[u8],
-        chain: &mut impl Chain<T>,
-        out: &mut [T],
-    ) -> Result<(), RansError> {
         match self.log2_lanes {
             0 => self.run::<1, T>(set, indices, chain, out),
             1 => self.run::<2, T>(set, indices, chain, out),
