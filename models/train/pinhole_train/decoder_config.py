@@ -35,6 +35,8 @@ class DecoderConfig:
     mse_share: float = 1.0
     border: float = 0.0
     perceptual: float = 0.0
+    # Distance by features of a network for recognition (`feature_distance.py`), times (1 - quality)^2.
+    features: float = 0.0
     # Size of the adversarial gradient on the picture, relative to that of everything above.
     adversarial: float = 0.0
     # Feature matching, relative to the discriminator's score.

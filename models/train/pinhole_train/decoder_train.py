@@ -23,6 +23,7 @@ from .decoder_config import DecoderConfig
 from .decoder_health import DecoderHealth, observe
 from .discriminator import Discriminator, hinge, matching, persuasion
 from .export import load_codec
+from .feature_distance import FeatureDistance
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
@@ -96,6 +97,7 @@ class DecoderTrainer(Stage):
         self.teacher = self._load_teacher(state is None) if config.teacher else None
         if self.discriminator is not None:
             self.discriminator.to(self.device, memory_format=torch.channels_last)
+        self.compared = FeatureDistance().to(self.device) if config.features else None
         self._optimisers()
         self.average = Average(self.decoder, config.ema)
         self.health = DecoderHealth(config.batch)
@@ -224,6 +226,9 @@ class DecoderTrainer(Stage):
         """Per picture (n,), divided by sqrt(lambda) as in the codec's stages; and its parts."""
         parts = distortion(self.config, self.lambda_range, drawn, target, quality)
         loss = parts.pop("distortion")
+        if self.compared is not None:
+            parts["features"] = self.compared(drawn, target)
+            loss = loss + self.config.features * (1 - quality).square() * parts["features"]
         return loss, {key: value.mean() for key, value in parts.items()}
 
     def _train_step(self) -> dict[str, torch.Tensor]:

