@@ -293,6 +293,15 @@ pub(crate) struct FigureArgs {
     /// Bits per pixel that Pinhole and JPEG get
     #[arg(long, value_name = "X", default_value_t = 0.25, value_parser = positive)]
     pub(crate) bpp: f64,
+    /// Show what these decoders draw from one stream, without JPEG: standard,lite,hq,gan
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "NAME,…",
+        hide_possible_values = true
+    )]
+    pub(crate) decoders: Vec<PictureDecoder>,
     /// Width and height of the crop that is shown
     #[arg(long, value_name = "WxH", default_value = "384x288", value_parser = size)]
     pub(crate) crop_size: (u32, u32),
@@ -313,6 +322,33 @@ impl From<Effort> for pinhole::Effort {
             Effort::Fast => pinhole::Effort::Fast,
             Effort::Default => pinhole::Effort::Default,
             Effort::Best => pinhole::Effort::Best,
+        }
+    }
+}
+
+impl PictureDecoder {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PictureDecoder::Standard => "standard",
+            PictureDecoder::Lite => "lite",
+            PictureDecoder::Hq => "hq",
+            PictureDecoder::Gan => "gan",
+        }
+    }
+
+    /// Whether it is a model of its own.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, PictureDecoder::Hq | PictureDecoder::Gan)
+    }
+}
+
+impl From<Scale> for pinhole::Scale {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::Full => pinhole::Scale::Full,
+            Scale::Half => pinhole::Scale::Half,
+            Scale::Quarter => pinhole::Scale::Quarter,
+            Scale::Eighth => pinhole::Scale::Eighth,
         }
     }
 }

@@ -10,13 +10,12 @@ mod with {
     use std::path::{Path, PathBuf};
 
     use anyhow::{Context, Result, anyhow};
-    use pinhole::Scale;
     use pinhole::bundle::Tag;
     use pinhole::format::{Header, MetadataKind};
     use pinhole_decoder::{DecoderKind, LoadOptions, Model, Options};
 
-    use crate::args::{DecodeArgs, PictureDecoder};
-    use crate::codec::{self, Decoded, Metadata};
+    use crate::args::PictureDecoder;
+    use crate::codec::{self, DecodeOptions, Decoded, Metadata};
     use crate::report::shown;
 
     /// The float decoders that a run needs, loaded when the first stream of a latent space is met.
@@ -30,21 +29,28 @@ mod with {
     }
 
     impl FloatDecoders {
-        pub(crate) fn of(args: &DecodeArgs) -> Self {
-            let kind = match args.decoder {
+        /// As [`crate::drawer::Drawer::new`]; `settings` say everything but which decoder.
+        pub(crate) fn new(
+            decoder: PictureDecoder,
+            realism: Option<f32>,
+            model: Option<&Path>,
+            settings: &DecodeOptions,
+        ) -> Self {
+            let kind = match decoder {
                 PictureDecoder::Gan => DecoderKind::Gan,
                 _ => DecoderKind::Hq,
             };
             let mut options = Options::default();
-            options.conceal = args.conceal;
-            options.max_pixels = args.max_pixels;
-            options.realism = args.realism;
+            options.conceal = settings.conceal;
+            options.max_pixels = settings.max_pixels;
+            options.scale = settings.scale;
+            options.realism = realism;
             options.decoder = Some(kind);
-            let (file, threads) = (args.model.clone(), codec::threads(args.threads));
+            let (file, threads) = (model.map(Path::to_owned), codec::threads(settings.threads));
             FloatDecoders { kind, file, options, threads, loaded: Vec::new() }
         }
 
-        pub(crate) fn decode(&mut self, stream: &[u8], scale: Scale) -> Result<Decoded> {
+        pub(crate) fn decode(&mut self, stream: &[u8]) -> Result<Decoded> {
             let space = Header::parse(stream)?.header.latent_space;
             let known = self.loaded.iter().position(|model| model.latent_space() == space);
             let at = match known {
@@ -54,7 +60,6 @@ mod with {
                     self.loaded.len() - 1
                 }
             };
-            self.options.scale = scale;
             let decoded = self.loaded[at].decode(stream, &self.options)?;
             let get = |wanted| {
                 let record = decoded.metadata.iter().find(|(kind, _)| *kind == wanted);
@@ -136,21 +141,27 @@ mod with {
 
 #[cfg(not(feature = "float"))]
 mod without {
-    use anyhow::{Result, anyhow};
-    use pinhole::Scale;
+    use std::path::Path;
 
-    use crate::args::DecodeArgs;
-    use crate::codec::Decoded;
+    use anyhow::{Result, anyhow};
+
+    use crate::args::PictureDecoder;
+    use crate::codec::{DecodeOptions, Decoded};
 
     /// Stands for the float decoders of a program that has none.
     pub(crate) struct FloatDecoders;
 
     impl FloatDecoders {
-        pub(crate) fn of(_args: &DecodeArgs) -> Self {
+        pub(crate) fn new(
+            _decoder: PictureDecoder,
+            _realism: Option<f32>,
+            _model: Option<&Path>,
+            _settings: &DecodeOptions,
+        ) -> Self {
             FloatDecoders
         }
 
-        pub(crate) fn decode(&mut self, _stream: &[u8], _scale: Scale) -> Result<Decoded> {
+        pub(crate) fn decode(&mut self, _stream: &[u8]) -> Result<Decoded> {
             Err(anyhow!(
                 "this program was built without float decoders: build it with `--features float`"
             ))

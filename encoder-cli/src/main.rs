@@ -7,6 +7,7 @@
 mod args;
 mod codec;
 mod commands;
+mod drawer;
 mod float;
 mod metrics;
 mod output;

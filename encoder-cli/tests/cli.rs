@@ -382,6 +382,21 @@ mod codec {
         pinhole().arg("figure").arg(sample("coffee.png")).args(words).arg(&path).assert().success();
         let figure = image::open(&path).unwrap();
         assert!(figure.width() > 600 && figure.height() > 150);
+        let words = ["--decoders", "lite,standard", "--crop-size", "100x80", "--zoom", "2"];
+        pinhole()
+            .args(["figure", "--bpp", "0.1"])
+            .arg(sample("coffee.png"))
+            .args(words)
+            .arg("-o")
+            .arg(&path)
+            .assert()
+            .success();
+        let figure = image::open(&path).unwrap().into_rgb8();
+        let panel = |number: u32| {
+            image::imageops::crop_imm(&figure, 12 + number * 212, 12, 200, 160).to_image()
+        };
+        assert_eq!(figure.width(), 3 * 212 + 12);
+        assert!(panel(1) != panel(2) && panel(0) != panel(2));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{bpp, bundle, each};
-use crate::args::{DecodeArgs, PictureDecoder, PictureFormat, Scale};
-use crate::codec::{self, Bundle, DecodeOptions, Decoded};
-use crate::float::FloatDecoders;
+use super::{bpp, drawer, each};
+use crate::args::{DecodeArgs, PictureFormat};
+use crate::codec::{self, DecodeOptions, Decoded};
+use crate::drawer::Drawer;
 use crate::output::Plan;
 use crate::picture;
 use crate::progress::Progress;
@@ -22,58 +22,24 @@ pub(crate) fn run(args: &DecodeArgs) -> Outcome {
             .map_err(|error| Failure::Usage(format!("{}: {error}", shown(path))))?,
         (None, None) => PictureFormat::Png,
     };
-    let mut decoder = match args.decoder {
-        _ if args.realism.is_some() => Drawer::Float(FloatDecoders::of(args)),
-        PictureDecoder::Hq | PictureDecoder::Gan => Drawer::Float(FloatDecoders::of(args)),
-        PictureDecoder::Standard => {
-            Drawer::Engine(bundle(args.model.as_deref())?, pinhole::Synthesis::Standard)
-        }
-        PictureDecoder::Lite => {
-            Drawer::Engine(bundle(args.model.as_deref())?, pinhole::Synthesis::Lite)
-        }
+    let options = DecodeOptions {
+        scale: args.scale.into(),
+        conceal: args.conceal,
+        max_pixels: args.max_pixels,
+        threads: args.threads,
+        ..DecodeOptions::default()
     };
+    let mut drawer = drawer(args.decoder, args.realism, args.model.as_deref(), options)?;
     each(&args.inputs, |input, progress| {
-        decode_one(args, format, &mut plan, &mut decoder, input, progress)
+        decode_one(args, format, &mut plan, &mut drawer, input, progress)
     })
-}
-
-/// What draws the pictures.
-enum Drawer {
-    /// The integer engine.
-    Engine(Bundle, pinhole::Synthesis),
-    /// `hq`, `gan` or both.
-    Float(FloatDecoders),
-}
-
-impl Drawer {
-    fn decode(&mut self, stream: &[u8], args: &DecodeArgs) -> Result<Decoded> {
-        let scale = match args.scale {
-            Scale::Full => pinhole::Scale::Full,
-            Scale::Half => pinhole::Scale::Half,
-            Scale::Quarter => pinhole::Scale::Quarter,
-            Scale::Eighth => pinhole::Scale::Eighth,
-        };
-        match self {
-            Drawer::Engine(bundle, decoder) => {
-                let options = DecodeOptions {
-                    decoder: *decoder,
-                    scale,
-                    conceal: args.conceal,
-                    max_pixels: args.max_pixels,
-                    threads: args.threads,
-                };
-                codec::decode(bundle, stream, &options)
-            }
-            Drawer::Float(decoders) => decoders.decode(stream, scale),
-        }
-    }
 }
 
 fn decode_one(
     args: &DecodeArgs,
     format: PictureFormat,
     plan: &mut Plan,
-    decoder: &mut Drawer,
+    drawer: &mut Drawer,
     input: &Path,
     progress: &Progress,
 ) -> Result<()> {
@@ -81,7 +47,7 @@ fn decode_one(
     let pixels = codec::inspect(&stream)?.format;
     let destination = plan.destination(input, picture::suffix(format, pixels))?;
     let start = Instant::now();
-    let Decoded { picture, metadata, damaged_chunks } = decoder.decode(&stream, args)?;
+    let Decoded { picture, metadata, damaged_chunks } = drawer.decode(&stream)?;
     let time = start.elapsed();
     let file = picture::write(&picture, &metadata, format).context("cannot write the picture")?;
     destination.write(&file.bytes)?;

@@ -1,4 +1,4 @@
-//! `pinhole figure`: original, JPEG and Pinhole side by side at the same number of bytes.
+//! `pinhole figure`: original, JPEG and Pinhole side by side at the same number of bytes, or what several decoders draw.
 
 use anyhow::{Result, bail};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
@@ -7,6 +7,7 @@ use super::encode::bytes_for;
 use super::{about, bpp, bundle};
 use crate::args::{FigureArgs, Metric};
 use crate::codec::{self, DecodeOptions, EncodeOptions, Metadata, Picture, PixelFormat, Rate};
+use crate::drawer::Drawer;
 use crate::metrics::Reference;
 use crate::output;
 use crate::picture;
@@ -25,14 +26,21 @@ pub(crate) fn run(args: &FigureArgs) -> Outcome {
     let draw = || -> Result<()> {
         let bytes = picture::read_bytes(&args.input)?;
         let original = opaque(&picture::parse(&bytes)?.picture);
-        let (pinhole, stream) = through_pinhole(&bundle, &original, args.bpp)?;
-        let jpeg = jpeg_of_size(&original, stream)?;
-        let decoded_jpeg = picture::parse(&jpeg)?.picture;
-        let panels = [
-            Panel::original(&original, bytes.len()),
-            Panel::scored("JPEG", &original, decoded_jpeg, jpeg.len())?,
-            Panel::scored("Pinhole", &original, pinhole, stream)?,
-        ];
+        let stream = encoded(&bundle, &original, args.bpp)?;
+        let mut panels = vec![Panel::original(&original, bytes.len())];
+        if args.decoders.is_empty() {
+            let jpeg = jpeg_of_size(&original, stream.len())?;
+            let decoded = picture::parse(&jpeg)?.picture;
+            panels.push(Panel::scored("JPEG", &original, decoded, jpeg.len())?);
+            let drawn = codec::decode(&bundle, &stream, &DecodeOptions::default())?.picture;
+            panels.push(Panel::scored("Pinhole", &original, drawn, stream.len())?);
+        }
+        for decoder in &args.decoders {
+            let model = if decoder.is_float() { None } else { args.model.as_deref() };
+            let mut drawer = Drawer::new(*decoder, None, model, DecodeOptions::default())?;
+            let drawn = drawer.decode(&stream)?.picture;
+            panels.push(Panel::scored(decoder.name(), &original, drawn, stream.len())?);
+        }
         let crop = Crop::choose(&original, args.crop_size, args.crop_at)?;
         let figure = compose(&panels, crop, args.zoom);
         let file = picture::write(&figure, &Metadata::default(), format)?;
@@ -58,12 +66,8 @@ fn opaque(picture: &Picture) -> Picture {
     Picture { width: picture.width, height: picture.height, format: PixelFormat::Rgb8, data }
 }
 
-/// The decoded picture and the bytes that it took.
-fn through_pinhole(
-    bundle: &codec::Bundle,
-    original: &Picture,
-    bpp: f64,
-) -> Result<(Picture, usize)> {
+/// The stream of about so many bits per pixel.
+fn encoded(bundle: &codec::Bundle, original: &Picture, bpp: f64) -> Result<Vec<u8>> {
     let options = EncodeOptions {
         effort: pinhole::Effort::Default,
         rate: Rate::Bytes(bytes_for(bpp, original.pixels())),
@@ -71,9 +75,7 @@ fn through_pinhole(
         threads: 0,
         metadata: Metadata::default(),
     };
-    let stream = codec::encode(bundle, original, &options)?;
-    let decoded = codec::decode(bundle, &stream, &DecodeOptions::default())?;
-    Ok((decoded.picture, stream.len()))
+    codec::encode(bundle, original, &options)
 }
 
 /// The JPEG nearest to `target` bytes: progressive, 4:2:0, optimised Huffman tables.

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
-use crate::codec::{self, Bundle};
+use crate::args::PictureDecoder;
+use crate::codec::{self, Bundle, DecodeOptions};
+use crate::drawer::Drawer;
 use crate::picture::plain;
 use crate::progress::Progress;
 use crate::report::{self, Failure, Outcome};
@@ -42,10 +44,25 @@ fn each(inputs: &[PathBuf], mut work: impl FnMut(&Path, &Progress) -> Result<()>
 
 /// The bundle that `--model` names, or the shipped one.
 fn bundle(model: Option<&Path>) -> Result<Bundle, Failure> {
-    codec::bundle(model).map_err(|error| match model {
-        Some(path) => Failure::Failed(report::one_line(Some(path), &format!("{error:#}"))),
+    codec::bundle(model).map_err(of_model(model))
+}
+
+/// As [`Drawer::new`].
+fn drawer(
+    decoder: PictureDecoder,
+    realism: Option<f32>,
+    model: Option<&Path>,
+    options: DecodeOptions,
+) -> Result<Drawer, Failure> {
+    Drawer::new(decoder, realism, model, options).map_err(of_model(model))
+}
+
+/// The failure to read the bundle that `--model` names, or the shipped one.
+fn of_model(model: Option<&Path>) -> impl FnOnce(anyhow::Error) -> Failure {
+    move |error| match model {
+        Some(path) => about(path)(error),
         None => Failure::from(error),
-    })
+    }
 }
 
 /// Prints to standard output; a closed pipe is an error, not a panic.
