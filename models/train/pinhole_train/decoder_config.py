@@ -35,12 +35,14 @@ class DecoderConfig:
     mse_share: float = 1.0
     border: float = 0.0
     perceptual: float = 0.0
-    # Distance by features of a network for recognition (`feature_distance.py`), times (1 - quality)^2.
+    # Distance by features of a network for recognition (`recognition.py`), times (1 - quality)^2.
     features: float = 0.0
     # Size of the adversarial gradient on the picture, relative to that of everything above.
     adversarial: float = 0.0
     # Feature matching, relative to the discriminator's score.
     matching: float = 1.0
+    # What the discriminator judges by: "pixels", or "features" of the network for recognition.
+    discriminator: str = "pixels"
     discriminator_rate: float = 4e-4
     discriminator_width: int = 64
     # Steps in which only the discriminator learns, then as many in which its weight rises.
@@ -62,4 +64,6 @@ class DecoderConfig:
         values = _checked(DecoderConfig, values, path)
         if "shrinks" in values:
             values["shrinks"] = tuple(values["shrinks"])
+        if values.get("discriminator", "pixels") not in ("pixels", "features"):
+            raise ValueError(f"{path}: discriminator = {values['discriminator']!r} is neither pixels nor features")
         return DecoderConfig(shape=shape, **values)

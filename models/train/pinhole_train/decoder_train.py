@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,13 +22,13 @@ from .config import SynthesisShape
 from .data import Crops, DeviceCrops, data_hash, find_pictures
 from .decoder_config import DecoderConfig
 from .decoder_health import DecoderHealth, observe
-from .discriminator import Discriminator, hinge, matching, persuasion
+from .discriminator import FeatureDiscriminator, PixelDiscriminator, hinge, matching, persuasion
 from .export import load_codec
-from .feature_distance import FeatureDistance
 from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
 from .objective import distortion
+from .recognition import CHANNELS, Recognition, feature_distance
 from .stage import Average, Stage, first_rate, place_rates, rate_groups, set_rate
 from .tracking import flat
 
@@ -67,6 +68,13 @@ class Pictures:
         return self.crops
 
 
+class Shown(NamedTuple):
+    """Pictures, and what the network for recognition sees in them, if it is used."""
+
+    picture: torch.Tensor
+    features: list[torch.Tensor]
+
+
 class DecoderTrainer(Stage):
     """A stage of one float decoder."""
 
@@ -91,13 +99,12 @@ class DecoderTrainer(Stage):
         if config.start and state is None:
             self.decoder.load_state_dict(self._previous(config.start)["average"])
         self.decoder.to(self.device, memory_format=torch.channels_last)
-        self.discriminator = None
-        if config.adversarial:
-            self.discriminator = Discriminator(self.codec.shape.latents, config.discriminator_width)
+        self.discriminator = self._new_discriminator() if config.adversarial else None
         self.teacher = self._load_teacher(state is None) if config.teacher else None
         if self.discriminator is not None:
             self.discriminator.to(self.device, memory_format=torch.channels_last)
-        self.compared = FeatureDistance().to(self.device) if config.features else None
+        by_features = config.adversarial and config.discriminator == "features"
+        self.recognition = Recognition().to(self.device) if config.features or by_features else None
         self._optimisers()
         self.average = Average(self.decoder, config.ema)
         self.health = DecoderHealth(config.batch)
@@ -144,6 +151,12 @@ class DecoderTrainer(Stage):
         if fresh and self.discriminator is not None and state.get("discriminator"):
             self.discriminator.load_state_dict(state["discriminator"])
         return teacher.requires_grad_(False).eval().to(self.device, memory_format=torch.channels_last)
+
+    def _new_discriminator(self) -> nn.Module:
+        latents, width = self.codec.shape.latents, self.config.discriminator_width
+        if self.config.discriminator == "features":
+            return FeatureDiscriminator(CHANNELS, latents, width)
+        return PixelDiscriminator(latents, width)
 
     def _optimisers(self) -> None:
         c = self.config
@@ -218,16 +231,19 @@ class DecoderTrainer(Stage):
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             return decoder(latents)
 
-    def _judge(self, picture: torch.Tensor, latents: torch.Tensor):
+    def _judge(self, shown: Shown, latents: torch.Tensor):
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            return self.discriminator(picture, latents)
+            return self.discriminator(shown.features if self.config.discriminator == "features" else shown.picture, latents)
 
-    def _fidelity_loss(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> tuple[torch.Tensor, dict]:
+    def _seen(self, picture: torch.Tensor) -> Shown:
+        return Shown(picture, self.recognition(picture) if self.recognition else [])
+
+    def _fidelity_loss(self, drawn: Shown, target: Shown, quality: torch.Tensor) -> tuple[torch.Tensor, dict]:
         """Per picture (n,), divided by sqrt(lambda) as in the codec's stages; and its parts."""
-        parts = distortion(self.config, self.lambda_range, drawn, target, quality)
+        parts = distortion(self.config, self.lambda_range, drawn.picture, target.picture, quality)
         loss = parts.pop("distortion")
-        if self.compared is not None:
-            parts["features"] = self.compared(drawn, target)
+        if self.config.features:
+            parts["features"] = feature_distance(drawn.features, target.features)
             loss = loss + self.config.features * (1 - quality).square() * parts["features"]
         return loss, {key: value.mean() for key, value in parts.items()}
 
@@ -267,30 +283,32 @@ class DecoderTrainer(Stage):
         drawn = self._draw(self.decoder, latents)
         means = {"bpp": bpp.mean(), "low_rates": (bpp < LOW_RATE).float().mean()}
         # The loss's gradient on the picture first: there the two forces can be measured and balanced at no cost.
-        shown = drawn.detach().requires_grad_(True)
-        fidelity, parts = self._fidelity(shown, target, quality)
-        (gradient,) = torch.autograd.grad(fidelity.mean(), shown)
+        shown = self._seen(drawn.detach().requires_grad_(True))
+        with torch.no_grad():
+            wanted = self._seen(target)
+        fidelity, parts = self._fidelity(shown, wanted, quality)
+        (gradient,) = torch.autograd.grad(fidelity.mean(), shown.picture, retain_graph=self.discriminator is not None)
         means |= {"fidelity": fidelity.detach().mean()} | {k: v.detach() for k, v in parts.items()}
         if self.discriminator is not None:
-            force, told = self._adversarial(shown, target, latents, quality)
+            force, told = self._adversarial(shown, wanted, latents, quality)
             gradient = gradient + self._balanced(gradient, force) * self.weight
             means |= told | {"weight": self.balance[0] / self.balance[1].clamp(min=1e-20)}
         self.optimiser.zero_grad(set_to_none=True)
         drawn.backward(gradient)
         means["gradient"] = self._advance(self.optimiser, self.decoder, 1.0)
         if self.discriminator is not None:
-            self._train_opponent(shown.detach(), target, latents, means)
-        return means, shown.detach(), target
+            self._train_opponent(shown, wanted, latents, means)
+        return means, drawn.detach(), target
 
-    def _adversarial(self, shown: torch.Tensor, target: torch.Tensor, latents: torch.Tensor, quality: torch.Tensor):
+    def _adversarial(self, shown: Shown, wanted: Shown, latents: torch.Tensor, quality: torch.Tensor):
         """Gradient on the picture of the score and the feature matching, and what they are."""
         with torch.no_grad():
-            _, wanted = self._judge(target, latents)
+            _, known = self._judge(wanted, latents)
         scores, features = self._judge(shown, latents)
-        near, far = matching(wanted, features), persuasion(scores)
+        near, far = matching(known, features), persuasion(scores)
         # At high rates there is nothing to invent.
         loss = ((far + self.config.matching * near) * (1 - quality).square()).mean()
-        (force,) = torch.autograd.grad(loss, shown)
+        (force,) = torch.autograd.grad(loss, shown.picture)
         return force, {"generator": far.detach().mean(), "matching": near.detach().mean()}
 
     def _balanced(self, gradient: torch.Tensor, force: torch.Tensor) -> torch.Tensor:
@@ -307,8 +325,12 @@ class DecoderTrainer(Stage):
         trust = ((IGNORANT - self.balance[2]) / (IGNORANT - SURE)).clamp(0, 1)
         return force * (self.config.adversarial * ratio * trust)
 
-    def _train_opponent(self, shown, target, latents, means: dict) -> None:
-        scores, _ = self._judge(torch.cat([target, shown]), torch.cat([latents, latents]))
+    def _train_opponent(self, shown: Shown, wanted: Shown, latents: torch.Tensor, means: dict) -> None:
+        both = Shown(
+            torch.cat([wanted.picture, shown.picture.detach()]),
+            [torch.cat([w, s.detach()]) for w, s in zip(wanted.features, shown.features, strict=True)],
+        )
+        scores, _ = self._judge(both, torch.cat([latents, latents]))
         halves = [s.chunk(2) for s in scores]
         loss = hinge([r for r, _ in halves], [d for _, d in halves])
         self.opponent.zero_grad(set_to_none=True)

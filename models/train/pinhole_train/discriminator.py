@@ -1,6 +1,8 @@
-"""Patch discriminator: which patches of a picture are real, given the latents that it was drawn from."""
+"""Discriminators: which patches of a picture are real, given the latents that it was drawn from."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +13,8 @@ from .codec import PIXEL_UNIT
 from .layers import space_to_depth
 
 
-class Discriminator(nn.Module):
-    """Picture (n, 3, H, W) and latents (n, M, H/16, W/16) to two maps of scores, at 1/8 and at 1/16, and its features.
+class PixelDiscriminator(nn.Module):
+    """Judges by pixels. Picture (n, 3, H, W) and latents (n, M, H/16, W/16) to two maps of scores, at 1/8 and at 1/16, and its features.
 
     Spectrally normalised (Miyato et al. 2018) and conditioned on the latents (as HiFiC, Mentzer et al. 2020): one
     that did not see them would accept any sharp texture. The score at 1/8 sees about 50 pixels to a side, that at 1/16
@@ -42,6 +44,32 @@ class Discriminator(nn.Module):
             x = F.leaky_relu(stage(x), 0.2)
             features.append(x)
         return [self.fine(features[3]).float(), self.coarse(features[4]).float()], features
+
+
+class FeatureDiscriminator(nn.Module):
+    """Judges by features that a network for recognition finds, at each scale by itself (as Projected GANs, Sauer et al. 2021).
+
+    Features (n, C, h, w) of some scales and latents (n, M, H/16, W/16) to a map of scores for each scale, and what the
+    scores are made from. It learns in a tenth of the steps that one of pixels takes, as what it judges by is known already.
+    """
+
+    def __init__(self, channels: Sequence[int], latents: int, width: int = 64):
+        super().__init__()
+        conv = lambda i, o, k: spectral_norm(nn.Conv2d(i, o, k, padding=k // 2))  # noqa: E731
+        self.looks = nn.ModuleList([conv(c, width, 1) for c in channels])
+        self.hints = nn.ModuleList([nn.Conv2d(latents, width, 1) for _ in channels])
+        self.joins = nn.ModuleList([conv(2 * width, width, 3) for _ in channels])
+        self.scores = nn.ModuleList([nn.Conv2d(width, 1, 1) for _ in channels])
+
+    def forward(self, features: list[torch.Tensor], latents: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        scores, found = [], []
+        for x, look, hint, join, score in zip(features, self.looks, self.hints, self.joins, self.scores, strict=True):
+            # Features are of length 1 at every place: here their mean square is 1.
+            seen = F.leaky_relu(look(x * x.shape[1] ** 0.5), 0.2)
+            known = F.interpolate(F.leaky_relu(hint(latents), 0.2), size=x.shape[2:])
+            found.append(F.leaky_relu(join(torch.cat([seen, known.to(seen.dtype)], 1)), 0.2))
+            scores.append(score(found[-1]).float())
+        return scores, found
 
 
 def hinge(real: list[torch.Tensor], drawn: list[torch.Tensor]) -> torch.Tensor:

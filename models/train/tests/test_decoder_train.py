@@ -13,7 +13,7 @@ from pinhole_train.__main__ import main
 from pinhole_train.decoder_config import DecoderConfig
 from pinhole_train.decoder_health import DecoderHealth, observe
 from pinhole_train.decoder_train import DecoderTrainer, Pictures, decoder_of, train_decoders
-from pinhole_train.discriminator import Discriminator, hinge, matching, persuasion
+from pinhole_train.discriminator import FeatureDiscriminator, PixelDiscriminator, hinge, matching, persuasion
 from pinhole_train.export import load_codec
 from pinhole_train.float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from pinhole_train.layers import grids
@@ -155,7 +155,7 @@ def test_losses_of_the_adversary():
 
 def test_a_discriminator_can_learn_and_sees_the_latents():
     torch.manual_seed(0)
-    judge = Discriminator(4, 8)
+    judge = PixelDiscriminator(4, 8)
     optimiser = torch.optim.Adam(judge.parameters(), 2e-3, betas=(0.5, 0.9))
     for _ in range(60):
         latents = torch.randn(4, 4, 4, 4)
@@ -167,6 +167,26 @@ def test_a_discriminator_can_learn_and_sees_the_latents():
         optimiser.step()
     assert loss < 0.5
     assert not torch.equal(judge(rough, latents)[0][0], judge(rough, -latents)[0][0])
+
+
+def test_a_discriminator_of_features_can_learn_and_sees_the_latents():
+    torch.manual_seed(0)
+    judge = FeatureDiscriminator((6, 9), 4, 8)
+    optimiser = torch.optim.Adam(judge.parameters(), 2e-3, betas=(0.5, 0.9))
+    directions = [torch.randn(1, c, 1, 1) for c in (6, 9)]
+    for _ in range(100):
+        latents = torch.randn(4, 4, 4, 4)
+        noise = [torch.randn(4, c, s, s) for c, s in ((6, 16), (9, 2))]
+        near, far = ([torch.nn.functional.normalize(n + w * d, dim=1) for n, d in zip(noise, directions)] for w in (1, -1))
+        scores, found = judge(near, latents)
+        loss = hinge(scores, judge(far, latents)[0])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.7
+    assert [s.shape for s in scores] == [(4, 1, 16, 16), (4, 1, 2, 2)]
+    assert [f.shape for f in found] == [(4, 8, 16, 16), (4, 8, 2, 2)]
+    assert not torch.equal(judge(near, latents)[0][0], judge(near, -latents)[0][0])
 
 
 def test_what_goes_wrong_is_said():
