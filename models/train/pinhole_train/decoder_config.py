@@ -37,6 +37,8 @@ class DecoderConfig:
     perceptual: float = 0.0
     # Distance by features of a network for recognition (`recognition.py`), times (1 - quality)^2.
     features: float = 0.0
+    # Fine errors in flat areas (`pattern_error`), times (1 - quality)^2: what the two others and the discriminator overlook.
+    pattern: float = 0.0
     # Size of the adversarial gradient on the picture, relative to that of everything above.
     adversarial: float = 0.0
     # Feature matching, relative to the discriminator's score.

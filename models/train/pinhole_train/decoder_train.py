@@ -28,6 +28,7 @@ from .float_decoder import FloatDecoder, FloatShape, kmacs_per_pixel
 from .graphed import GraphedStep
 from .lineage import code_commit
 from .objective import distortion
+from .perceptual import pattern_error
 from .recognition import CHANNELS, Recognition, feature_distance
 from .stage import Average, Stage, first_rate, place_rates, rate_groups, set_rate
 from .tracking import flat
@@ -38,6 +39,8 @@ log = logging.getLogger("pinhole_train")
 LOW_RATE = 0.3
 # Bound on the weight that brings the adversarial gradient to its size.
 HEAVIEST = 1e4
+# The finest scale that a discriminator of features judges by: that at 1/4. The one before would cost more than all others.
+FINEST = 1
 # Hinge losses of a discriminator that knows nothing, and of one whose word counts fully.
 IGNORANT, SURE = 2.0, 1.5
 
@@ -155,7 +158,7 @@ class DecoderTrainer(Stage):
     def _new_discriminator(self) -> nn.Module:
         latents, width = self.codec.shape.latents, self.config.discriminator_width
         if self.config.discriminator == "features":
-            return FeatureDiscriminator(CHANNELS, latents, width)
+            return FeatureDiscriminator(CHANNELS[FINEST:], latents, width)
         return PixelDiscriminator(latents, width)
 
     def _optimisers(self) -> None:
@@ -233,7 +236,9 @@ class DecoderTrainer(Stage):
 
     def _judge(self, shown: Shown, latents: torch.Tensor):
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            return self.discriminator(shown.features if self.config.discriminator == "features" else shown.picture, latents)
+            if self.config.discriminator == "features":
+                return self.discriminator(shown.features[FINEST:], latents)
+            return self.discriminator(shown.picture, latents)
 
     def _seen(self, picture: torch.Tensor) -> Shown:
         return Shown(picture, self.recognition(picture) if self.recognition else [])
@@ -245,6 +250,9 @@ class DecoderTrainer(Stage):
         if self.config.features:
             parts["features"] = feature_distance(drawn.features, target.features)
             loss = loss + self.config.features * (1 - quality).square() * parts["features"]
+        if self.config.pattern:
+            parts["pattern"] = pattern_error(drawn.picture, target.picture)
+            loss = loss + self.config.pattern * (1 - quality).square() * parts["pattern"]
         return loss, {key: value.mean() for key, value in parts.items()}
 
     def _train_step(self) -> dict[str, torch.Tensor]:

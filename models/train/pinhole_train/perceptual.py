@@ -139,3 +139,15 @@ def border_error(distorted: torch.Tensor, original: torch.Tensor, patch: int = 8
     down = error[:, :, patch::patch, :] - error[:, :, patch - 1 : -1 : patch, :]
     right = error[:, :, :, patch::patch] - error[:, :, :, patch - 1 : -1 : patch]
     return (down.square().mean((1, 2, 3)) + right.square().mean((1, 2, 3))) / 2
+
+
+def pattern_error(distorted: torch.Tensor, original: torch.Tensor, around: int = 5) -> torch.Tensor:
+    """Mean squared fine error (n,) in grey levels, weighted by how flat the original is there: grain and patterns that an eye finds.
+
+    Fine is what a mean over `around` pixels takes away. The weight is a half where the original deviates by 4 grey levels.
+    """
+    mean = lambda x: F.avg_pool2d(x, around, 1, around // 2, count_include_pad=False)  # noqa: E731
+    error = distorted - original
+    fine = error - mean(error)
+    variance = (mean(original.square()) - mean(original).square()).clamp(min=0).mean(1, keepdim=True)
+    return (fine.square() / (1 + variance / 16)).mean((1, 2, 3))

@@ -8,7 +8,7 @@ import torch
 from conftest import as_tensor, picture
 from PIL import Image
 
-from pinhole_train.perceptual import border_error, ssimulacra2
+from pinhole_train.perceptual import border_error, pattern_error, ssimulacra2
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -117,3 +117,13 @@ def test_border_error_is_the_mean_square_of_the_steps():
     distorted[:, :, 8:] = 3
     # One border down, all of it stepping by 3; one border right, without a step.
     assert border_error(distorted, original).item() == pytest.approx(9 / 2)
+
+
+def test_a_pattern_counts_where_the_original_is_flat():
+    flat, busy = torch.full((1, 3, 64, 64), 128.0), 128 + 60 * torch.randn(1, 3, 64, 64)
+    checks = 4.0 * (1 - 2 * ((torch.arange(64)[:, None] + torch.arange(64)) % 2))
+    assert pattern_error(flat, flat).item() == 0
+    # All of it is fine, or nearly; a shift has nothing fine.
+    assert 14 < pattern_error(flat + checks, flat).item() < 18
+    assert pattern_error(flat + 4, flat).item() < 1e-6
+    assert pattern_error(busy + checks, busy).item() < 0.2
