@@ -208,9 +208,12 @@ def test_what_goes_wrong_is_said():
 
 
 def test_shipped_configs_are_read():
-    configs = {name: DecoderConfig.read(CONFIGS / f"photo-{name}.toml") for name in ("hq", "gan", "student")}
+    configs = {name: DecoderConfig.read(CONFIGS / f"photo-{name}.toml") for name in ("hq", "perceptual", "gan", "student")}
     assert not configs["hq"].adversarial
-    assert configs["gan"].features
+    assert configs["perceptual"].features
+    assert not configs["perceptual"].adversarial
+    assert configs["gan"].start == configs["perceptual"].name
+    assert configs["gan"].adversarial
     assert configs["student"].teacher == configs["gan"].name
     # One reading of the pictures serves all of them.
     assert len({(c.crop, c.shrinks) for c in configs.values()}) == 1
