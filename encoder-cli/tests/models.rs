@@ -83,6 +83,32 @@ fn float_decoders_are_found_and_blended() {
     assert_eq!(decode("small.png", &["--decoder", "hq", "--scale", "1/4"]).dimensions(), (18, 13));
 }
 
+/// The float decoders of this repository belong to the model in the program and are what they are for.
+#[test]
+fn shipped_float_decoders_draw_shipped_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let original = root.join("samples/coffee.png");
+    let stream = folder.path().join("coffee.pin");
+    stdout(pinhole().args(["encode", "-q", "30"]).arg(&original).arg("-o").arg(&stream));
+    let scores = ["lite", "standard", "gan", "hq"].map(|decoder| {
+        let drawn = folder.path().join(format!("{decoder}.png"));
+        let mut decode = pinhole();
+        decode.env("PINHOLE_MODELS", root.join("models/zoo")).args([
+            "decode",
+            "--decoder",
+            decoder,
+        ]);
+        stdout(decode.arg(&stream).arg("-o").arg(&drawn));
+        json(pinhole().args(["compare", "--json"]).arg(&original).arg(&drawn))
+    });
+    let [lite, standard, gan, hq] = &scores;
+    let of = |scores: &serde_json::Value, metric: &str| scores[metric].as_f64().unwrap();
+    assert!(of(hq, "psnr") > of(standard, "psnr"), "{scores:?}");
+    assert!(of(gan, "ssimulacra2") > of(lite, "ssimulacra2"), "{scores:?}");
+    assert!(of(gan, "psnr") > of(lite, "psnr") - 1.0, "{scores:?}");
+}
+
 #[test]
 fn decoders_that_are_not_there_are_told() {
     let folder = tempfile::tempdir().unwrap();

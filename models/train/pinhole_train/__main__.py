@@ -47,6 +47,12 @@ def run_join(given: argparse.Namespace) -> None:
     print(join(given.base, parts, given.out))
 
 
+def run_blend(given: argparse.Namespace) -> None:
+    from .blend import blend
+
+    print(blend(given.first, given.second, given.share, given.out))
+
+
 def run_grow(given: argparse.Namespace) -> None:
     from .config import Config
     from .grow import grow
@@ -145,6 +151,11 @@ def main(arguments: list[str] | None = None) -> int:
     joiner.add_argument("base", type=Path, help="its entropy model, and all transforms that are not taken from others")
     joiner.add_argument("parts", nargs="+", metavar="PART=CHECKPOINT", help="analyses.fast=runs/photo-fast/last.ckpt …")
     joiner.add_argument("--out", type=Path, required=True)
+    blender = stages.add_parser("blend", help="weights between those of two checkpoints")
+    blender.add_argument("first", type=Path)
+    blender.add_argument("second", type=Path, help="began at the first")
+    blender.add_argument("--share", type=float, required=True, help="how much of the way to the second, 0 to 1")
+    blender.add_argument("--out", type=Path, required=True)
     grower = stages.add_parser("grow", help="start a larger transform as a smaller one")
     grower.add_argument("base", type=Path)
     grower.add_argument("config", type=Path, help="has the larger one's shape")
@@ -196,8 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "join": run_join, "grow": run_grow, "shrink": run_shrink,
-        "export": run_export, "export-decoder": run_export_decoder,
+        "train": run_train, "decoder": run_decoder, "join": run_join, "blend": run_blend, "grow": run_grow,
+        "shrink": run_shrink, "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,
     }  # fmt: skip

@@ -180,6 +180,8 @@ def export_decoder(path: Path, out: Path) -> Path:
         "steps": state["step"],
         "config": {key: Path(v).name if key in ("start", "teacher") else v for key, v in state["config"].items()},
     }
+    if "blend" in state:
+        lineage["blend"] = state["blend"]
     out.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(out / f"{name}.onnx"))
     (out / f"{name}.json").write_text(json.dumps({"lineage": lineage, "metrics": metrics}, indent=1) + "\n")
