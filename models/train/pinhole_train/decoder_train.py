@@ -240,7 +240,7 @@ class DecoderTrainer(Stage):
                 return self.discriminator(shown.features[FINEST:], latents)
             return self.discriminator(shown.picture, latents)
 
-    def _seen(self, picture: torch.Tensor) -> Shown:
+    def _looked_at(self, picture: torch.Tensor) -> Shown:
         return Shown(picture, self.recognition(picture) if self.recognition else [])
 
     def _fidelity_loss(self, drawn: Shown, target: Shown, quality: torch.Tensor) -> tuple[torch.Tensor, dict]:
@@ -291,9 +291,9 @@ class DecoderTrainer(Stage):
         drawn = self._draw(self.decoder, latents)
         means = {"bpp": bpp.mean(), "low_rates": (bpp < LOW_RATE).float().mean()}
         # The loss's gradient on the picture first: there the two forces can be measured and balanced at no cost.
-        shown = self._seen(drawn.detach().requires_grad_(True))
+        shown = self._looked_at(drawn.detach().requires_grad_(True))
         with torch.no_grad():
-            wanted = self._seen(target)
+            wanted = self._looked_at(target)
         fidelity, parts = self._fidelity(shown, wanted, quality)
         (gradient,) = torch.autograd.grad(fidelity.mean(), shown.picture, retain_graph=self.discriminator is not None)
         means |= {"fidelity": fidelity.detach().mean()} | {k: v.detach() for k, v in parts.items()}

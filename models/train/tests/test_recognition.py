@@ -47,7 +47,7 @@ def test_it_counts_at_low_rates_only(tmp_path, photos, codec):  # noqa: F811
     ]
     original = trainers[0].crops.batch(2).float()
     drawn, quality = original.roll(3, 2), torch.tensor([0.0, 1.0])
-    (plain, _), (loss, parts) = (t._fidelity_loss(t._seen(drawn), t._seen(original), quality) for t in trainers)
+    (plain, _), (loss, parts) = (t._fidelity_loss(t._looked_at(drawn), t._looked_at(original), quality) for t in trainers)
     assert parts["features"] > 0.01
     assert loss[0] > plain[0] + 0.01
     assert loss[1] == plain[1]
