@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{bpp, drawer, each};
+use super::{bpp, each, of_model};
 use crate::args::{DecodeArgs, PictureFormat};
 use crate::codec::{self, DecodeOptions, Decoded};
 use crate::drawer::Drawer;
@@ -29,7 +29,9 @@ pub(crate) fn run(args: &DecodeArgs) -> Outcome {
         threads: args.threads,
         ..DecodeOptions::default()
     };
-    let mut drawer = drawer(args.decoder, args.realism, args.model.as_deref(), options)?;
+    let model = args.model.as_deref();
+    let mut drawer =
+        Drawer::new(args.decoder, args.realism, model, options).map_err(of_model(model))?;
     each(&args.inputs, |input, progress| {
         decode_one(args, format, &mut plan, &mut drawer, input, progress)
     })

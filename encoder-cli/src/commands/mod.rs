@@ -19,9 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
-use crate::args::PictureDecoder;
-use crate::codec::{self, Bundle, DecodeOptions};
-use crate::drawer::Drawer;
+use crate::codec::{self, Bundle};
 use crate::picture::plain;
 use crate::progress::Progress;
 use crate::report::{self, Failure, Outcome};
@@ -45,16 +43,6 @@ fn each(inputs: &[PathBuf], mut work: impl FnMut(&Path, &Progress) -> Result<()>
 /// The bundle that `--model` names, or the shipped one.
 fn bundle(model: Option<&Path>) -> Result<Bundle, Failure> {
     codec::bundle(model).map_err(of_model(model))
-}
-
-/// As [`Drawer::new`].
-fn drawer(
-    decoder: PictureDecoder,
-    realism: Option<f32>,
-    model: Option<&Path>,
-    options: DecodeOptions,
-) -> Result<Drawer, Failure> {
-    Drawer::new(decoder, realism, model, options).map_err(of_model(model))
 }
 
 /// The failure to read the bundle that `--model` names, or the shipped one.

@@ -20,6 +20,7 @@ from . import checkpoint
 from .codec import PIXEL_UNIT
 from .decoder_train import decoder_of
 from .float_decoder import Bottleneck, DepthwiseBlock, FloatDecoder
+from .rounding import quantise_weight, quantise_weight_integers
 
 log = logging.getLogger("pinhole_train")
 
@@ -37,20 +38,12 @@ def int8_layers(decoder: FloatDecoder) -> list[nn.Conv2d]:
     return layers
 
 
-def int8_rows(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (outputs, …) as whole numbers of at most 127, and the step of each output channel (outputs, 1, 1, 1)."""
-    steps = weight.abs().amax((1, 2, 3), keepdim=True) / 127
-    steps = torch.where(steps > 0, steps, 1.0)
-    return (weight / steps).round(), steps
-
-
 @torch.no_grad()
 def round_weights(decoder: FloatDecoder) -> FloatDecoder:
     """Make the weights those that ship."""
     decoder.half().float()
     for layer in int8_layers(decoder):
-        whole, steps = int8_rows(layer.weight)
-        layer.weight.copy_(whole * steps)
+        layer.weight.copy_(quantise_weight(layer.weight, 127))
     return decoder
 
 
@@ -116,8 +109,8 @@ class FloatGraph:
         return self._node("Cast", [self._constant("weight", weight.half().numpy())], to=TensorProto.FLOAT)
 
     def _int8(self, weight: torch.Tensor) -> str:
-        whole, steps = int8_rows(weight)
-        cast = self._node("Cast", [self._constant("weight", whole.to(torch.int8).numpy())], to=TensorProto.FLOAT)
+        whole, steps = quantise_weight_integers(weight)
+        cast = self._node("Cast", [self._constant("weight", whole.numpy())], to=TensorProto.FLOAT)
         return self._node("Mul", [cast, self._constant("steps", steps.numpy())])
 
     def _relu(self, x: str) -> str:

@@ -14,7 +14,8 @@ from pinhole_train.__main__ import main
 from pinhole_train.decoder_config import DecoderConfig
 from pinhole_train.decoder_train import decoder_of, train_decoders
 from pinhole_train.float_decoder import FloatDecoder, FloatShape
-from pinhole_train.float_export import FloatGraph, difference, int8_rows, round_weights
+from pinhole_train.float_export import FloatGraph, difference, round_weights
+from pinhole_train.rounding import quantise_weight_integers
 from pinhole_train.train import Trainer
 
 TINY = FloatShape(low_hidden=16, bottlenecks=2, bottleneck=16, refinement=8)
@@ -43,10 +44,10 @@ def test_onnx_runtime_draws_what_pytorch_draws():
 def test_rounded_weights_stay_as_they_are():
     torch.manual_seed(1)
     weight = torch.randn(5, 3, 3, 3) * torch.tensor([1e-3, 0.0, 1.0, 40.0, 7.0]).view(5, 1, 1, 1)
-    whole, steps = int8_rows(weight)
+    whole, steps = quantise_weight_integers(weight)
     assert whole.abs().max() == 127
     assert ((whole * steps - weight).abs() <= steps * 0.501).all()
-    again, _ = int8_rows(whole * steps)
+    again, _ = quantise_weight_integers(whole * steps)
     assert torch.equal(again, whole)
     first = busy_decoder().state_dict()
     second = round_weights(busy_decoder()).state_dict()
