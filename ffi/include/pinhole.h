@@ -11,7 +11,8 @@
  *
  * Ownership. Handles (the types without fields) are made by the library and freed by the function named after their
  * type: pinhole_model_free, pinhole_encoder_free, pinhole_bytes_free, pinhole_stream_free, pinhole_decoder_free,
- * pinhole_decoded_free, pinhole_sensor_model_free, pinhole_sensor_encoder_free, pinhole_sensor_decoder_free, pinhole_sensor_frame_free. Memory that the caller gives is only used during the call.
+ * pinhole_decoded_free, pinhole_sensor_model_free, pinhole_sensor_encoder_free, pinhole_sensor_decoder_free,
+ * pinhole_sensor_frame_free. Memory that the caller gives is only used during the call.
  *
  * Threads. The library has no state that callers could see: different handles may be used by different threads at
  * once. What holds for one handle is said at its type. A handle must not be freed while a call uses it.
@@ -1244,8 +1245,8 @@ PinholeStatus pinhole_sensor_encoder_finish(struct PinholeSensorEncoder *encoder
 void pinhole_sensor_encoder_free(struct PinholeSensorEncoder *encoder);
 
 /**
- * Makes a decoder for one stream. `model` is the one that the stream needs, or null. If `conceal` is not 0, damage is passed over: decoding goes on with the next
- * undamaged key frame. Free it with pinhole_sensor_decoder_free. Any thread.
+ * Makes a decoder for one stream. `model` is the one that the stream needs, or null. If `conceal` is not 0, damage is
+ * passed over: decoding goes on with the next undamaged key frame. Free it with pinhole_sensor_decoder_free. Any thread.
  */
 PinholeStatus pinhole_sensor_decoder_new(const struct PinholeSensorModel *model,
                                          uint32_t conceal,
@@ -1266,8 +1267,8 @@ PinholeStatus pinhole_sensor_decoder_push(struct PinholeSensorDecoder *decoder,
  * Decodes the next frame. `frame` is set to null if more bytes are needed, or after the last frame. Free it with
  * pinhole_sensor_frame_free.
  *
- * Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with WRONG_MODEL if it needs another one, with BROKEN after that, with BUSY. Any thread; one call at a time
- * for one decoder.
+ * Fails with NOT_A_STREAM, UNSUPPORTED or DAMAGED, with WRONG_MODEL if it needs another one, with BROKEN after that,
+ * with BUSY. Any thread; one call at a time for one decoder.
  */
 PinholeStatus pinhole_sensor_decoder_next(struct PinholeSensorDecoder *decoder,
                                           struct PinholeSensorFrame **frame,

@@ -4,9 +4,21 @@
 use std::path::Path;
 
 /// In the order of the header.
-const SOURCES: [&str; 10] = [
-    "version", "status", "picture", "options", "model", "encoder", "stream", "decoder", "info",
-    "sensor",
+const SOURCES: [&str; 14] = [
+    "version",
+    "status",
+    "picture",
+    "options",
+    "model",
+    "encoder",
+    "stream",
+    "decoder",
+    "info",
+    "sensor/options",
+    "sensor/model",
+    "sensor/encoder",
+    "sensor/decoder",
+    "sensor/frame",
 ];
 
 fn generate(root: &Path) -> String {
@@ -42,8 +54,13 @@ fn every_function_is_declared() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let header = std::fs::read_to_string(root.join("include/pinhole.h")).unwrap();
     let mut count = 0;
-    for entry in std::fs::read_dir(root.join("src")).unwrap() {
-        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    let files = |folder: &str| std::fs::read_dir(root.join(folder)).unwrap();
+    for entry in files("src").chain(files("src/sensor")) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
         for part in source.split("extern \"C\" fn ").skip(1) {
             let name = part.split('(').next().unwrap();
             if name.starts_with("pinhole_") {
