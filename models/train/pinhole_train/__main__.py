@@ -85,6 +85,12 @@ def run_evaluate(given: argparse.Namespace) -> None:
         print(json.dumps(row))
 
 
+def run_ablate(given: argparse.Namespace) -> None:
+    from .ablate import ablate, as_table
+
+    print(as_table(ablate(given.variants, given.data, given.pictures, given.out, given.only, given.limit)))
+
+
 def run_draw(given: argparse.Namespace) -> None:
     from .draw import draw
 
@@ -178,6 +184,13 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--float", action="store_true", dest="as_float", help="leave the quantisation out")
     evaluate.add_argument("--tables", type=Path, help="codec.json of an export, for its fitted tables")
     evaluate.add_argument("--qualities", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    ablation = stages.add_parser("ablate", help="short trainings that differ in one setting, compared")
+    ablation.add_argument("variants", type=Path, help="TOML file of a base and variants")
+    ablation.add_argument("--data", nargs="+", required=True, help="folders of pictures")
+    ablation.add_argument("--pictures", required=True, help="folder of pictures to measure on")
+    ablation.add_argument("--limit", type=int, help="only so many of the pictures")
+    ablation.add_argument("--only", nargs="+", default=[], metavar="VARIANT", help="run these; all that are done are compared")
+    ablation.add_argument("--out", type=Path, required=True, help="each variant gets a folder of its name in this one")
     drawer = stages.add_parser("draw", help="write pictures as decoders draw them")
     drawer.add_argument("codec", type=Path, help="checkpoint of the codec")
     drawer.add_argument("decoders", nargs="+", metavar="NAME[=CHECKPOINT]", help="a float decoder, or the codec's own by name")
@@ -209,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = {
         "train": run_train, "decoder": run_decoder, "join": run_join, "blend": run_blend, "grow": run_grow,
         "shrink": run_shrink, "export": run_export, "export-decoder": run_export_decoder,
-        "evaluate": run_evaluate, "draw": run_draw, "realism": run_realism,
+        "evaluate": run_evaluate, "ablate": run_ablate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,
     }  # fmt: skip
     run[given.stage](given)

@@ -97,8 +97,13 @@ class Config:
     @staticmethod
     def read(path: Path) -> Config:
         """Parse a TOML file; unknown keys are an error, so that a typo cannot pass for a setting."""
-        values = tomllib.loads(Path(path).read_text())
-        shape = _checked(Shape, values.pop("shape", {}), path)
+        return Config.of(tomllib.loads(Path(path).read_text()), path)
+
+    @staticmethod
+    def of(values: dict, path: Path) -> Config:
+        """What the tables of a TOML file say; `path` is for messages."""
+        values = dict(values)
+        shape = dict(_checked(Shape, values.pop("shape", {}), path))
         for key, kind in (("analyses", AnalysisShape), ("syntheses", SynthesisShape)):
             if key in shape:
                 shape[key] = {name: kind(**_checked(kind, part, path)) for name, part in shape[key].items()}

@@ -22,23 +22,33 @@ def load_picture(path: Path) -> torch.Tensor:
 
 
 @torch.no_grad()
+def measure(
+    model: Codec, path: Path, qualities: list[float], analysis: str | None = None, synthesis: str | None = None
+) -> list[dict]:
+    """One row per quality of one picture: bpp, PSNR (dB, RGB) and SSIMULACRA2 (approximate)."""
+    picture = load_picture(path)
+    height, width = picture.shape[2:]
+    padded = F.pad(picture.float(), (0, -width % 64, 0, -height % 64), mode="replicate").byte()
+    latents = model.analyse(padded, {analysis or next(iter(model.shape.analyses)): 1})
+    rows = []
+    for quality in qualities:
+        coded = model.code(latents, torch.tensor([quality]))
+        drawn = model.draw(coded["decoded"], synthesis or next(iter(model.shape.syntheses)))
+        shown = drawn[:, :, :height, :width].round().clamp(0, 255)
+        mse = (shown - picture.float()).square().mean().item()
+        rows.append({
+            "quality": quality,
+            "bpp": (coded["bits_y"].sum() + coded["bits_z"].sum()).item() / (height * width),
+            "psnr": 10 * math.log10(255**2 / max(mse, 1e-9)),
+            "ssimulacra2": ssimulacra2(picture.float(), shown).item(),
+        })  # fmt: skip
+    return rows
+
+
 def evaluate(
     model: Codec, folder: str, qualities: list[float], limit: int | None = None,
     analysis: str | None = None, synthesis: str | None = None,
 ) -> list[dict]:
-    """One row per quality: mean bpp, PSNR (dB, RGB) and SSIMULACRA2 (approximate) over the pictures of a folder."""
-    rows = [{"quality": q, "bpp": 0.0, "psnr": 0.0, "ssimulacra2": 0.0} for q in qualities]
-    paths = find_pictures([folder])[:limit]
-    for path in paths:
-        picture = load_picture(path)
-        height, width = picture.shape[2:]
-        padded = F.pad(picture.float(), (0, -width % 64, 0, -height % 64), mode="replicate").byte()
-        for row in rows:
-            out = model(padded, torch.tensor([row["quality"]]), analysis, synthesis)
-            shown = out["picture"][:, :, :height, :width].round().clamp(0, 255)
-            mse = (shown - picture.float()).square().mean().item()
-            bits = out["bits_y"].sum() + out["bits_z"].sum()
-            row["bpp"] += bits.item() / (height * width) / len(paths)
-            row["psnr"] += 10 * math.log10(255**2 / max(mse, 1e-9)) / len(paths)
-            row["ssimulacra2"] += ssimulacra2(picture.float(), shown).item() / len(paths)
-    return rows
+    """One row per quality: the means of `measure` over the pictures of a folder."""
+    pictures = [measure(model, path, qualities, analysis, synthesis) for path in find_pictures([folder])[:limit]]
+    return [{key: sum(row[key] for row in rows) / len(rows) for key in rows[0]} for rows in zip(*pictures, strict=True)]

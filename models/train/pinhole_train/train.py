@@ -78,7 +78,7 @@ class Trainer(Stage):
         self.crops = DeviceCrops(*drawn, self.device) if self.device.type == "cuda" else Crops(*drawn)
         self.samples = self.crops.samples(4)
         self.split = config.split or {next(iter(config.shape.analyses)): config.batch}
-        self.model = Codec(config.shape, config.lambda_range).to(self.device, memory_format=torch.channels_last)
+        self.model = self._build().to(self.device, memory_format=torch.channels_last)
         self.health = Health(config.shape.latents)
         self.rounding = self.calibrated = False
         self.parent = ""
@@ -117,6 +117,10 @@ class Trainer(Stage):
             compile_for_processor()
         compiled = config.compile and self.device.type == "cuda"
         self._measure = torch.compile(self._distortion, dynamic=False) if compiled else self._distortion
+
+    def _build(self) -> Codec:
+        """The networks as they start."""
+        return Codec(self.config.shape, self.config.lambda_range)
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         """Adam, and Muon for the matrices if the stage wants it; bases have a learning rate of their own."""
