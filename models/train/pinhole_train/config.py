@@ -86,6 +86,8 @@ class Config:
     split: dict[str, int] = field(default_factory=dict)
     perceptual: float = 0.0
     mse_share: float = 1.0
+    # Until this share of the steps, squared error alone is what pictures are judged by.
+    score_from: float = 0.0
     border: float = 0.0
     ema: float = 0.999
     # Fuse many small operations: on a GPU those of the loss, on a processor those of rounding.

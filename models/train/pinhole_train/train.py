@@ -7,6 +7,7 @@ the gradients of all rates alike.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from pathlib import Path
@@ -102,6 +103,7 @@ class Trainer(Stage):
             self.model.coder = coder_for(self.model)
         round_for_stage(self.model, config.train, False)
         self.optimisers = self._optimisers()
+        self.objective = config
         self._graph: GraphedStep | None = None
         self.average = Average(self.model, config.ema)
         if state is not None:
@@ -238,8 +240,16 @@ class Trainer(Stage):
             log.warning("the training pictures are not those that the checkpoint was trained on")
         log.info("resumed at step %d", self.step)
 
+    def _choose_objective(self) -> None:
+        """What pictures are judged by now."""
+        c = self.config
+        early = dataclasses.replace(c, perceptual=0.0, mse_share=1.0, border=0.0)
+        objective = early if self._progress() < c.score_from else c
+        if objective != self.objective:
+            self.objective, self._graph = objective, None
+
     def _distortion(self, drawn: torch.Tensor, target: torch.Tensor, quality: torch.Tensor) -> dict[str, torch.Tensor]:
-        return distortion(self.config, self.config.lambda_range, drawn, target, quality)
+        return distortion(self.objective, self.config.lambda_range, drawn, target, quality)
 
     def _losses(self, picture: torch.Tensor, quality: torch.Tensor) -> tuple[dict, dict]:
         """Means over the batch of the loss and its parts; what the model made of the batch."""
@@ -299,6 +309,7 @@ class Trainer(Stage):
             self.rounding, self._graph = True, None
             round_for_stage(self.model, c.train, True)
             log.info("step %d: rounded from here on", self.step)
+        self._choose_objective()
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 set_rate(group, c.learning_rate * self._rate_factor() * group["factor"])

@@ -110,10 +110,10 @@ def test_a_resumed_run_ends_bit_for_bit_like_one_that_was_not_interrupted(tmp_pa
     changes = {"checkpoint_every": 1}
     if stage == "quantised":
         changes |= {"start": str(float_checkpoint), "quantise": True, "perceptual": 0.01, "mse_share": 0.2, "border": 0.1}
-        changes |= {"float_share": 0.5}
+        changes |= {"float_share": 0.5, "score_from": 0.75}
     given = config(**changes)
     straight = Trainer(given, [str(pictures)], tmp_path / "straight", "cpu").run()
-    # A quantised stage rounds from step 2 on: resumed before, at and after it.
+    # A quantised stage rounds from step 2 on, and looks at the score from step 3 on: resumed before, at and after it.
     for at in (1, 2, 3):
         Interrupted.at = at
         run = Interrupted(given, [str(pictures)], tmp_path / "resumed", "cpu")

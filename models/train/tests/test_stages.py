@@ -1,6 +1,7 @@
 """Stages that train one transform and leave the rest as it ships."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -95,6 +96,18 @@ def test_what_would_change_the_streams_is_refused(tmp_path, photos, parent):
     assert not checkpoint.load(rough)["config"].quantise
     with pytest.raises(ValueError, match="not quantised"):
         Trainer(config(train=("syntheses.lite",), start=str(rough)), photos, tmp_path / "b", "cpu")
+
+
+def test_the_score_counts_from_where_the_stage_says(tmp_path, photos):
+    def rows(name: str, **changes) -> list[dict]:
+        Trainer(config(**changes), photos, tmp_path / name, "cpu").run()
+        return [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+
+    late = rows("late", perceptual=0.01, mse_share=0.2, score_from=0.5)
+    squared = rows("squared")
+    assert ["ssimulacra2_standard" in row for row in late] == [False, False, True, True]
+    same = [a["loss"] == b["loss"] for a, b in zip(late, squared, strict=True)]
+    assert same == [True, True, False, False]
 
 
 def test_focus_moves_qualities_to_the_middle():
