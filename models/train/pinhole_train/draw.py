@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from . import checkpoint
 from .data import find_pictures
 from .decoder_train import decoder_of, latent_space_of
-from .evaluate import load_picture
+from .evaluate import as_shown, latents_of, load_picture
 from .export import load_codec
-from .perceptual import ssimulacra2
 
 
 @torch.no_grad()
@@ -41,17 +38,13 @@ def draw(
     rows = {name: {"name": name, "quality": quality, "pictures": len(paths), "bpp": 0.0, "psnr": 0.0, "ssimulacra2": 0.0} for name in loaded}
     for path in paths:
         picture = load_picture(path)
-        height, width = picture.shape[2:]
-        padded = F.pad(picture.float(), (0, -width % 64, 0, -height % 64), mode="replicate").byte()
-        coded = model.code(model.analyse(padded, {analysis: 1}), torch.tensor([quality]))
+        coded = model.code(latents_of(model, picture, analysis), torch.tensor([quality]))
         bits = (coded["bits_y"].sum() + coded["bits_z"].sum()).item()
         for name, decoder in loaded.items():
-            shown = decoder(coded["decoded"]) if decoder else model.draw(coded["decoded"], name)
-            shown = shown[:, :, :height, :width].round().clamp(0, 255)
-            mse = (shown - picture.float()).square().mean().item()
-            rows[name]["bpp"] += bits / (height * width) / len(paths)
-            rows[name]["psnr"] += 10 * math.log10(255**2 / max(mse, 1e-9)) / len(paths)
-            rows[name]["ssimulacra2"] += ssimulacra2(picture.float(), shown).item() / len(paths)
+            drawn = decoder(coded["decoded"]) if decoder else model.draw(coded["decoded"], name)
+            shown, metrics = as_shown(drawn, picture)
+            for key, value in ({"bpp": bits / picture[0, 0].numel()} | metrics).items():
+                rows[name][key] += value / len(paths)
             (out / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(shown[0].byte().permute(1, 2, 0).contiguous().numpy()).save(out / name / f"{path.stem}.png")
     return list(rows.values())
