@@ -40,6 +40,12 @@ def run_export(given: argparse.Namespace) -> None:
     export(given.checkpoint, given.out, given.name, given.version, given.data, given.lambda_range)
 
 
+def run_recover(given: argparse.Namespace) -> None:
+    from .recover import recover
+
+    print(recover(given.bundle, given.out))
+
+
 def run_join(given: argparse.Namespace) -> None:
     from .join import join
 
@@ -153,6 +159,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export.add_argument("--name", default="photo")
     export.add_argument("--version", default="0.1.0")
+    recoverer = stages.add_parser("recover", help="write the weights of a bundle as a checkpoint, for stages to start from")
+    recoverer.add_argument("bundle", type=Path)
+    recoverer.add_argument("--out", type=Path, required=True)
     joiner = stages.add_parser("join", help="put transforms of several checkpoints into one")
     joiner.add_argument("base", type=Path, help="its entropy model, and all transforms that are not taken from others")
     joiner.add_argument("parts", nargs="+", metavar="PART=CHECKPOINT", help="analyses.fast=runs/photo-fast/last.ckpt …")
@@ -220,7 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "join": run_join, "blend": run_blend, "grow": run_grow,
+        "train": run_train, "decoder": run_decoder, "recover": run_recover, "join": run_join, "blend": run_blend, "grow": run_grow,
         "shrink": run_shrink, "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "ablate": run_ablate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,

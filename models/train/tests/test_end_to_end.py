@@ -116,6 +116,19 @@ def test_a_file_is_what_training_expects(bundle, tmp_path):
     assert sizes[1] > 1.5 * sizes[0]
 
 
+def test_a_bundle_is_a_checkpoint_again(bundle, tmp_path):
+    """Rates and qualities of the weights taken out of a bundle are those of the checkpoint that went in."""
+    shown = []
+    train("recover", bundle, "--out", tmp_path / "recovered.ckpt")
+    for checkpoint in (bundle.parent / "int8" / "last.ckpt", tmp_path / "recovered.ckpt"):
+        rows = train("evaluate", checkpoint, "--pictures", SAMPLE.parent, "--limit", 1, "--tables",
+                     bundle.parent / "onnx" / "codec.json", "--qualities", 0.1, 0.8)
+        shown.append([json.loads(row) for row in rows.splitlines()])
+    for before, after in zip(*shown, strict=True):
+        assert after["bpp"] == pytest.approx(before["bpp"], rel=0.01)
+        assert after["psnr"] == pytest.approx(before["psnr"], abs=0.05)
+
+
 def test_a_picture_of_odd_size_comes_back_whole(bundle, tmp_path):
     coded, shown = tmp_path / "out.pinh", tmp_path / "out.png"
     call(PINHOLE, "encode", SAMPLE, "--model", bundle, "-q", 60, "-o", coded)
