@@ -71,7 +71,7 @@ class Variant:
 
     @property
     def folder(self) -> str:
-        return self.name.replace(" ", "-")
+        return self.name.replace(" ", "-").replace("/", "-")
 
 
 def read_variants(path: Path) -> list[Variant]:
@@ -193,6 +193,7 @@ def as_table(rows: list[dict]) -> str:
     """The rows in Markdown."""
     lines = ["| variant | encode, kMAC | decode, kMAC | PSNR | SSIMULACRA2 |", "|---|---:|---:|---:|---:|"]
     for row in rows:
-        rates = (f"{row[key]:+.1f} %".replace("-", "−") for key in ("psnr", "ssimulacra2"))
+        # Not a number: on some picture the qualities of both have nothing in common.
+        rates = ("–" if math.isnan(row[key]) else f"{row[key]:+.1f} %".replace("-", "−") for key in ("psnr", "ssimulacra2"))
         lines.append(f"| {row['variant']} | {row['encode']} | {row['decode']} | {' | '.join(rates)} |")
     return "\n".join(lines)

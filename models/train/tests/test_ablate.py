@@ -10,7 +10,7 @@ from conftest import SHAPE
 
 from pinhole_train import checkpoint
 from pinhole_train.__main__ import main
-from pinhole_train.ablate import ALTERATIONS, SiluGrid, ablate, bd_rate, read_variants
+from pinhole_train.ablate import ALTERATIONS, SiluGrid, ablate, as_table, bd_rate, read_variants
 from pinhole_train.codec import Codec
 from pinhole_train.layers import enable_quantisation, observe
 
@@ -73,6 +73,11 @@ def test_variants_are_trained_once_and_compared(tmp_path, variants, photos, caps
         ablate(variants, photos, photos[0], tmp_path / "out", ["wide"])
 
 
+def test_where_qualities_have_nothing_in_common_there_is_no_rate():
+    row = {"variant": "coarse", "encode": 6.2, "decode": 10.1, "psnr": math.nan, "ssimulacra2": -1.5}
+    assert as_table([row]).splitlines()[-1] == "| coarse | 6.2 | 10.1 | – | −1.5 % |"
+
+
 def test_settings_are_checked(variants):
     read = read_variants(variants)
     assert [v.config.steps for v in read] == [2, 2, 2]
@@ -92,6 +97,7 @@ def test_no_two_shipped_variants_are_alike():
     seen = {(repr(v.config), v.alter) for v in read}
     assert len(seen) == len(read) > 10
     assert len({v.folder for v in read}) == len(read)
+    assert all(Path(v.folder).name == v.folder for v in read)
     assert read[0].config.quantise and not read[0].alter
 
 
