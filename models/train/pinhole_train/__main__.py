@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     grower.add_argument("part", help="the larger one: analyses.best")
     grower.add_argument("model", help="the smaller one: analyses.default")
     grower.add_argument("--out", type=Path, required=True)
-    shrinker = stages.add_parser("shrink", help="write the weights of a rounded stage small, for others to start from")
+    shrinker = stages.add_parser("shrink", help="write the weights of a stage small, for others to start from")
     shrinker.add_argument("checkpoint", type=Path)
     shrinker.add_argument("--out", type=Path, required=True)
     shrinker.add_argument("--bits", type=int, choices=range(4, 9), default=8, help="of a weight; fewer than 8 are only a start")

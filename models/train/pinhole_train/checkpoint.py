@@ -65,14 +65,12 @@ def save_average(out: Path, state: dict, config: Config, average: dict, **more: 
 
 
 def shrink(path: Path, out: Path, bits: int = 8) -> str:
-    """Write the averaged weights of a rounded stage, convolutions as integers and steps: for other stages to start from.
+    """Write the averaged weights of a stage, convolutions as integers and steps: for other stages to start from.
 
-    With 8 bits these are the int8 numbers of the rounded stage, a quarter of what float32 takes and the same model. With fewer
-    the file packs better, and the model is only a start.
+    With 8 bits, those of a rounded stage are its int8 numbers, a quarter of what float32 takes and the same model. Otherwise they
+    are up to half a step away, and the model is only a start.
     """
     state = load(path)
-    if not state["config"].quantise:
-        raise ValueError(f"{path}: not a rounded stage")
     largest = 2 ** (bits - 1) - 1
     rounded = {k: quantise_weight_integers(v.float(), largest) for k, v in state["average"].items() if v.dim() == 4}
     rest = {k: v for k, v in state["average"].items() if v.dim() != 4}
