@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from . import checkpoint
-from .codec import LATENT_STEP, PIXEL_UNIT, SYMBOL_STEP, TRUNK_STEP, Analysis, Codec, Synthesis
+from .codec import LATENT_STEP, PIXEL_UNIT, SYMBOL_STEP, Analysis, Codec, Synthesis
 from .config import AnalysisShape, Config, Shape, SynthesisShape
-from .layers import Grid, QuantisedConv
+from .layers import QuantisedConv
 from .rate import LogisticMixture, prices_of
 
 SIGNATURE = b"\x93PINM\r\n\x1a"
@@ -145,39 +145,34 @@ def _layers(net: Analysis | Synthesis) -> list[QuantisedConv]:
 
 
 def _fill_all(model: Codec, programs: dict[str, list[Convolution]]) -> None:
-    chosen: set[Grid] = set()
-
-    def fill(tag: str, layers: list[QuantisedConv], step: float) -> None:
-        _fill(programs[tag], layers, step, chosen)
-
     for tag, name in ANALYSES.items():
-        if name in model.analyses:
-            fill(tag, _layers(model.analyses[name]), 1 / PIXEL_UNIT)
+        if tag in programs:
+            _fill(programs[tag], _layers(model.analyses[name]), 1 / PIXEL_UNIT)
     for tag, name in SYNTHESES.items():
-        if name in model.syntheses:
-            fill(tag, _layers(model.syntheses[name]), LATENT_STEP)
+        if tag in programs:
+            _fill(programs[tag], _layers(model.syntheses[name]), LATENT_STEP)
     net = model.hyper_analysis
-    fill("HYAN", [net.reduce, net.down1, net.down2], net.compress.grid.step.item())
+    _fill(programs["HYAN"], [net.reduce, net.down1, net.down2], net.compress.grid.step.item())
     net = model.hyper_synthesis
-    fill("HYSY", [net.up1, net.mix1, net.up2, net.mix2], 1.0)
+    _fill(programs["HYSY"], [net.up1, net.mix1, net.up2, net.mix2], 1.0)
     net = model.context
-    fill("CTXT", [net.reduce, net.gather], net.compress.grid.step.item())
+    _fill(programs["CTXT"], [net.reduce, net.gather], net.compress.grid.step.item())
     for tag, net in (("PAR1", model.first), ("PAR2", model.second)):
         hidden, *ends = programs[tag]
-        _fill([hidden], [net.hidden], model.context.gather.grid.step.item(), chosen)
+        _fill([hidden], [net.hidden], model.context.gather.grid.step.item())
         for end in ends:
-            _fill([end], [net.scale if end.writes_bytes else net.mean], net.hidden.grid.step.item(), chosen)
+            _fill([end], [net.scale if end.writes_bytes else net.mean], net.hidden.grid.step.item())
 
 
-def _fill(convolutions: list[Convolution], layers: list[QuantisedConv], step: float, chosen: set[Grid]) -> None:
+def _fill(convolutions: list[Convolution], layers: list[QuantisedConv], step: float) -> None:
     """Weights and biases of layers each of which reads what the one before writes; the first reads in units of `step`."""
     for there, layer in zip(convolutions, layers, strict=True):
         if tuple(there.weights.shape) != tuple(layer.weight.shape):
             raise ValueError(f"a convolution of {there.weights.shape} where {tuple(layer.weight.shape)} was expected")
         grid = layer.grid
-        if not grid.fixed and grid not in chosen:
+        # Zero is where steps start; a grid of two layers has one step.
+        if not grid.fixed and grid.log_step == 0:
             grid.log_step.fill_(float(np.log(_likely_step(there, layer, step))))
-            chosen.add(grid)
         unit = there.scale * grid.step.item() / step
         bias = (there.bias + there.zero * there.weights.sum((1, 2, 3))) * unit * step
         layer.weight.copy_(torch.tensor(there.weights * unit[:, None, None, None]))
