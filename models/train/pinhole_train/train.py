@@ -162,7 +162,6 @@ class Trainer(Stage):
     def _start_from(self, weights: dict[str, torch.Tensor], before: Config) -> None:
         """Take over the weights of another stage; transforms that it did not have stay as they start."""
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
-        unpriced = "prices" in missing
         missing = [name for name in missing if name != "prices"]
         self.calibrated = before.quantise and not missing
         strangers = [name for name in missing if not name.startswith(("analyses.", "syntheses."))]
@@ -172,8 +171,8 @@ class Trainer(Stage):
             log.info("left out: %d tensors of transforms that this stage does not have", len(unexpected))
         if before.lambda_range != self.config.lambda_range:
             remap_gains(self.model, before.lambda_range, self.config.lambda_range)
-        if unpriced:
-            # The first stage with dependent quantisation: symbols are priced as they are coded with these weights.
+        if self.config.shape.dependent and not self.config.train:
+            # Symbols are priced as they are coded with these weights, and the scales go on from there.
             self.model.eval()
             tables = fit_tables(self.model, self.crops, batches=10, rounds=2)
             self.model.prices.copy_(torch.tensor(prices_of(tables)))

@@ -44,13 +44,35 @@ class TrellisCoder:
         return values, self.bits[row, magnitude].masked_fill(skipped, 0)
 
     def learn(self, residual: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `code`, with bits that depend on the scale index as on a real number: linear between tables."""
-        values, second, magnitude = self._choose(residual, index.detach().round().long())
-        index = index.float().clamp(0, self.scales - 1.001)
-        low = index.detach().floor().long()
-        row, part = second * self.scales + low, index - low
-        bits = (1 - part) * self.bits[row, magnitude] + part * self.bits[row + 1, magnitude]
-        return values, bits.masked_fill(index.detach().round() < SKIP_BELOW, 0)
+        """As `code`, with a gradient for the scale index: what the symbol costs half an index above it less half below.
+
+        Taken to one side alone, rounded indices would end half an index too low. Between the last index that is left out
+        and the first that is coded, the symbol's error counts as well, or indices would fall below and stay there: what
+        is left out has no bits that could bring it back.
+        """
+        scale = index.detach().round().long()
+        values, second, magnitude = self._choose(residual, scale)
+        bits = self.bits[second * self.scales + scale, magnitude].masked_fill(scale < SKIP_BELOW, 0)
+        dearer = self._coded_less_left_out(residual.detach().abs())
+
+        def step_from(low: torch.Tensor) -> torch.Tensor:
+            row = second * self.scales + low.clamp(SKIP_BELOW, self.scales - 2)
+            upward = self.bits[row + 1, magnitude] - self.bits[row, magnitude]
+            return torch.where(low >= SKIP_BELOW, upward, dearer.masked_fill(low < SKIP_BELOW - 1, 0))
+
+        below = index.detach().float() - 0.5
+        low = below.floor().long()
+        part = below - low
+        slope = (1 - part) * step_from(low) + part * step_from(low + 1)
+        return values, bits + slope * (index - index.detach())
+
+    def _coded_less_left_out(self, size: torch.Tensor) -> torch.Tensor:
+        """What a latent costs in bits, its squared error included, with the smallest scale that is coded, less what it
+        costs without a symbol."""
+        nearest = (size + 0.5).floor().clamp(max=LARGEST)
+        table = self.bits[SKIP_BELOW]
+        as_nearest = table[nearest.long()] + ((size - nearest).square() - size.square()) / BIT_WORTH
+        return torch.minimum(as_nearest, table[0])
 
     def _choose(self, residual: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values, which quantiser (0 or 1) and magnitudes."""

@@ -10,7 +10,8 @@ from conftest import SHAPE, as_tensor, busy_codec, config, picture
 from pinhole_train import checkpoint
 from pinhole_train.data import Crops, find_pictures
 from pinhole_train.export import load_codec
-from pinhole_train.rate import BIT_WORTH, SCALE_COUNT, SKIP_BELOW, gaussian_tables, prices_of
+from pinhole_train.layers import round_ste
+from pinhole_train.rate import BIT_WORTH, SCALE_COUNT, SKIP_BELOW, gaussian_tables, prices_of, scale_of_index
 from pinhole_train.tables import coder_of, fit_tables
 from pinhole_train.train import Trainer
 from pinhole_train.trellis import NEXT, TrellisCoder, search, search_columns
@@ -84,16 +85,51 @@ def test_it_beats_the_nearest_symbols():
     assert costs[True] < 0.98 * costs[False]
 
 
-def test_prices_between_tables_teach_scales():
+def test_scales_learn_from_the_tables_to_both_sides():
     residual, scale = drawn(20, 32, 5)
     coder = TrellisCoder(PRICES)
     index = scale.float().requires_grad_()
     values, bits = coder.learn(residual, index)
-    assert torch.equal(values, coder.code(residual, scale.float())[0])
-    torch.testing.assert_close(bits, coder.code(residual, scale.float())[1], rtol=1e-4, atol=1e-4)
+    priced = coder.code(residual, scale.float())
+    assert torch.equal(values, priced[0]) and torch.equal(bits, priced[1])
     bits.sum().backward()
-    slope = torch.autograd.grad(coder.learn(residual, index)[1].sum(), index)[0]
-    assert torch.equal(index.grad != 0, scale >= SKIP_BELOW) and torch.equal(slope, index.grad)
+    _, second, magnitude = coder._choose(residual, scale)
+    inside = (scale > SKIP_BELOW) & (scale < SCALE_COUNT - 1)
+    row = second * SCALE_COUNT + scale
+    both = (PRICES[(row + 1).clamp(max=len(PRICES) - 1), magnitude] - PRICES[row - 1, magnitude]) / 2
+    torch.testing.assert_close(index.grad[inside], both[inside])
+    assert (index.grad[scale < SKIP_BELOW - 1] == 0).all()
+
+
+@pytest.mark.parametrize("start", [SKIP_BELOW - 0.6, 8.0, 30.0])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_a_scale_is_found_from_both_sides(start, rounded):
+    deviation = scale_of_index(torch.tensor(16.0))
+    residual = torch.randn(400, 16, generator=torch.Generator().manual_seed(3)) * deviation
+    coder = TrellisCoder(PRICES)
+    index = torch.tensor(start, requires_grad=True)
+    for _ in range(300):
+        used = round_ste(index) if rounded else index
+        bits = coder.learn(residual, used.expand(residual.shape))[1].mean()
+        with torch.no_grad():
+            index -= 2 * torch.autograd.grad(bits, index)[0].clamp(-0.25, 0.25)
+
+
+    def cost(k: int) -> float:
+        values, bits = coder.code(residual, torch.full_like(residual, k))
+        return ((residual - values).square() / BIT_WORTH + bits).mean().item()
+
+    assert abs(index.item() - min(range(40), key=cost)) <= 1
+
+
+def test_what_is_nearly_zero_comes_to_be_left_out():
+    residual = torch.randn(100, 16, generator=torch.Generator().manual_seed(3)) * 0.05
+    index = torch.tensor(12.0, requires_grad=True)
+    for _ in range(300):
+        bits = TrellisCoder(PRICES).learn(residual, round_ste(index).expand(residual.shape))[1].mean()
+        with torch.no_grad():
+            index -= 100 * torch.autograd.grad(bits, index)[0].clamp(-0.01, 0.01)
+    assert SKIP_BELOW - 2 < index < SKIP_BELOW
 
 
 def test_fitted_tables_price_pictures_lower(pictures):
@@ -119,10 +155,16 @@ def test_a_stage_takes_over_a_codec_without(tmp_path, photos, quantise):
     stage = config(start=str(before), shape=DEPENDENT, quantise=quantise)
     after = Trainer(stage, photos, tmp_path / "after", "cpu").run()
     model, _, state = load_codec(after)
-    # Prices are those of this model's symbols, and stay so.
-    assert not torch.equal(state["average"]["prices"], PRICES)
-    again = Trainer(config(start=str(after), shape=DEPENDENT, quantise=quantise), photos, tmp_path / "again", "cpu").run()
-    assert torch.equal(checkpoint.load(again)["average"]["prices"], state["average"]["prices"])
+    prices = state["average"]["prices"]
+    # They are those of this model's symbols, and stay so while it stands still.
+    assert not torch.equal(prices, PRICES)
+    stage = config(start=str(after), shape=DEPENDENT, quantise=True, train=("syntheses.standard",))
+    if quantise:
+        again = Trainer(stage, photos, tmp_path / "again", "cpu").run()
+        assert torch.equal(checkpoint.load(again)["average"]["prices"], prices)
+    else:
+        with pytest.raises(ValueError, match="not quantised"):
+            Trainer(stage, photos, tmp_path / "again", "cpu")
     coded = model(as_tensor(picture(64, 64)), torch.tensor([0.6]))
     residual = coded["symbols"] * 16
     assert torch.isfinite(coded["bits_y"]).all() and torch.isfinite(residual).all()
