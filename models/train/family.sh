@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that shares the latent space of a pair, from its last checkpoint to bundles: some two hours on two CPU cores.
+# All that shares the latent space of a pair, from its last checkpoint to bundles: 70 minutes on two Zen 5 cores.
 #   ./family.sh PHOTOS VERSION
 # Reads runs/photo-pair/last.ckpt, and runs/photo/last.ckpt for where `fast` and `lite` begin (`recover` makes one of a
 # bundle). Writes runs/photo.pinm, runs/photo-hq.pinm and runs/photo-gan.pinm. Interrupted, it goes on where it was.
