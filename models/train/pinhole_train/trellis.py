@@ -38,10 +38,10 @@ class TrellisCoder:
         """Values for distances from the mean (n, M, ...) in symbols, and their bits (zero where nothing is coded)."""
         scale = index.round().long()
         values, second, magnitude = self._choose(residual, scale)
-        row, skipped = second * self.scales + scale, scale < SKIP_BELOW
         if self.counts is not None:
-            self.counts.add(row[~skipped], magnitude[~skipped])
-        return values, self.bits[row, magnitude].masked_fill(skipped, 0)
+            coded = scale >= SKIP_BELOW
+            self.counts.add((second * self.scales + scale)[coded], magnitude[coded])
+        return values, self._price(second, scale, magnitude)
 
     def learn(self, residual: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `code`, with a gradient for the scale index: what the symbol costs half an index above it less half below.
@@ -52,7 +52,6 @@ class TrellisCoder:
         """
         scale = index.detach().round().long()
         values, second, magnitude = self._choose(residual, scale)
-        bits = self.bits[second * self.scales + scale, magnitude].masked_fill(scale < SKIP_BELOW, 0)
         dearer = self._coded_less_left_out(residual.detach().abs())
 
         def step_from(low: torch.Tensor) -> torch.Tensor:
@@ -64,7 +63,11 @@ class TrellisCoder:
         low = below.floor().long()
         part = below - low
         slope = (1 - part) * step_from(low) + part * step_from(low + 1)
-        return values, bits + slope * (index - index.detach())
+        return values, self._price(second, scale, magnitude) + slope * (index - index.detach())
+
+    def _price(self, second: torch.Tensor, scale: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
+        """Bits of symbols; none where nothing is coded."""
+        return self.bits[second * self.scales + scale, magnitude].masked_fill(scale < SKIP_BELOW, 0)
 
     def _coded_less_left_out(self, size: torch.Tensor) -> torch.Tensor:
         """What a latent costs in bits, its squared error included, with the smallest scale that is coded, less what it
