@@ -40,8 +40,6 @@ pub struct Analysis {
 pub const FAST: Analysis = Analysis { width: 96, blocks: 1, hidden: 96, last: 96 };
 /// Of `--effort default`.
 pub const DEFAULT: Analysis = Analysis { width: 192, blocks: 3, hidden: 192, last: 192 };
-/// Of `--effort best`.
-pub const BEST: Analysis = Analysis { width: 192, blocks: 6, hidden: 384, last: 384 };
 
 /// Blocks at 1/16 and their hidden width, trunk width at 1/8, blocks there and their hidden width.
 struct Synthesis(usize, usize, usize, usize, usize);
@@ -295,7 +293,6 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         .section(Tag::SETTINGS, settings.to_bytes())
         .section(Tag::ANALYSIS, analysis(DEFAULT)?)
         .section(Tag::ANALYSIS_FAST, analysis(FAST)?)
-        .section(Tag::ANALYSIS_BEST, analysis(BEST)?)
         .section(Tag::SYNTHESIS, synthesis(STANDARD)?)
         .section(Tag::SYNTHESIS_LITE, synthesis(LITE)?)
         .section(Tag::HYPER_ANALYSIS, hyper_analysis()?)

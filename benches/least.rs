@@ -174,9 +174,7 @@ fn transforms(runs: usize) {
     let size = Size { height: HEIGHT as usize, width: WIDTH as usize };
     let picture = picture();
     let line = size.width * 3;
-    for (name, shape) in
-        [("fast", family::FAST), ("default", family::DEFAULT), ("best", family::BEST)]
-    {
+    for (name, shape) in [("fast", family::FAST), ("default", family::DEFAULT)] {
         let file = Aligned::new(&family::analysis(shape).unwrap());
         let program = Program::parse(file.get()).unwrap();
         let units = (size.height / program.unit() * size.width / program.unit()) as u64;

@@ -42,8 +42,6 @@ impl Tag {
     pub const ANALYSIS: Tag = Tag(*b"ANLS");
     /// A smaller analysis transform to the same latents.
     pub const ANALYSIS_FAST: Tag = Tag(*b"ANLF");
-    /// A larger analysis transform to the same latents.
-    pub const ANALYSIS_BEST: Tag = Tag(*b"ANLB");
     /// Synthesis transform: latents to picture. Absent from encoder-only bundles.
     pub const SYNTHESIS: Tag = Tag(*b"SYNT");
     /// A smaller synthesis transform from the same latents.
@@ -90,6 +88,9 @@ impl fmt::Display for Tag {
         Ok(())
     }
 }
+
+/// The analysis transforms, smallest first.
+const ANALYSES: [Tag; 2] = [Tag::ANALYSIS_FAST, Tag::ANALYSIS];
 
 /// Flags of [`Settings`].
 const FOUR_PASSES: usize = 1;
@@ -185,8 +186,8 @@ pub struct Bundle<'a> {
     sections: Vec<(Tag, &'a [u8])>,
     settings: Settings,
     latent_space: [u8; 8],
-    /// In the order of [`Effort::ALL`].
-    analyses: [Option<Program<'a>>; 3],
+    /// In the order of [`ANALYSES`].
+    analyses: [Option<Program<'a>>; 2],
     /// In the order of [`Synthesis::ALL`].
     syntheses: [Option<Program<'a>>; 2],
     hyper_analysis: Option<Program<'a>>,
@@ -221,9 +222,9 @@ impl<'a> Bundle<'a> {
         if let Some(text) = find(Tag::MANIFEST) {
             core::str::from_utf8(text).map_err(|_| BundleError::ManifestNotText)?;
         }
-        let mut analyses = [const { None }; Effort::ALL.len()];
-        for (place, effort) in analyses.iter_mut().zip(Effort::ALL) {
-            *place = program(effort.tag())?;
+        let mut analyses = [const { None }; ANALYSES.len()];
+        for (place, tag) in analyses.iter_mut().zip(ANALYSES) {
+            *place = program(tag)?;
         }
         let mut syntheses = [const { None }; Synthesis::ALL.len()];
         for (place, synthesis) in syntheses.iter_mut().zip(Synthesis::ALL) {
@@ -271,8 +272,8 @@ impl<'a> Bundle<'a> {
             Some(p) => check(tag, fits(p, &[input], &[output])),
             None => Ok(()),
         };
-        for (program, effort) in self.analyses.iter().zip(Effort::ALL) {
-            optional(effort.tag(), program, (u8s, 3), (i16s, m, 4))?;
+        for (program, tag) in self.analyses.iter().zip(ANALYSES) {
+            optional(tag, program, (u8s, 3), (i16s, m, 4))?;
         }
         for (program, synthesis) in self.syntheses.iter().zip(Synthesis::ALL) {
             optional(synthesis.tag(), program, (i16s, m), (u8s, 3, -4))?;
@@ -335,17 +336,26 @@ impl<'a> Bundle<'a> {
     /// The analysis transform of an effort.
     ///
     /// # Errors
-    /// [`BundleError::NoAnalysis`].
+    /// [`BundleError::NoAnalysis`] if a transform that the effort needs is not there.
     pub fn analysis(&self, effort: Effort) -> Result<&Program<'a>, BundleError> {
-        self.analyses[effort as usize]
-            .as_ref()
+        self.analysis_of(effort)
             .ok_or_else(|| BundleError::NoAnalysis { effort, available: self.efforts().collect() })
     }
 
-    /// The efforts there are analysis transforms for, smallest first.
+    fn analysis_of(&self, effort: Effort) -> Option<&Program<'a>> {
+        let [fast, default] = &self.analyses;
+        match effort {
+            Effort::Fast => fast.as_ref(),
+            Effort::Default => default.as_ref(),
+            Effort::Best => {
+                default.as_ref().filter(|_| self.syntheses[Synthesis::Standard as usize].is_some())
+            }
+        }
+    }
+
+    /// The efforts whose transforms are there, least first.
     pub fn efforts(&self) -> impl Iterator<Item = Effort> {
-        let there = Effort::ALL.into_iter().zip(&self.analyses);
-        there.filter_map(|(effort, program)| program.as_ref().map(|_| effort))
+        Effort::ALL.into_iter().filter(|&effort| self.analysis_of(effort).is_some())
     }
 
     /// Whether it has what encoding needs, for some effort.

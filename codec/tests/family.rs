@@ -108,15 +108,21 @@ fn what_a_bundle_lacks_is_named() {
     let bundle = Bundle::parse(&bytes).unwrap();
     let picture = picture();
     let mut encoder = Encoder::new(&bundle, 1).unwrap();
-    let refused = encoder.encode(&picture, &at(Effort::Best)).unwrap_err();
+    assert!(bundle.efforts().eq([Effort::Default, Effort::Best]));
+    assert!(encoder.stream(150, 200, FrameFormat::Rgb8, &at(Effort::Fast)).is_err());
+    // What does not draw cannot look at what it would draw.
+    let parts = Parts { efforts: vec![Effort::Default], syntheses: Vec::new() };
+    let device = bundle.slim(&parts).unwrap().to_bytes();
+    let device = Bundle::parse(&device).unwrap();
+    let refused = Encoder::new(&device, 1).unwrap().encode(&picture, &at(Effort::Best));
     let available = vec![Effort::Default];
     let expected = BundleError::NoAnalysis { effort: Effort::Best, available };
+    let refused = refused.unwrap_err();
     assert_eq!(refused, EncodeError::Bundle(expected));
     assert_eq!(
         refused.to_string(),
-        "model: no analysis transform for effort best (section ANLB); there is default"
+        "model: no transforms for effort best (needs ANLS and SYNT); there is default"
     );
-    assert!(encoder.stream(150, 200, FrameFormat::Rgb8, &at(Effort::Fast)).is_err());
     let file = encoder.encode(&picture, &at(Effort::Default)).unwrap();
     let refused = Decoder::new(&bundle, 1).unwrap().decode(&file, &with(Synthesis::Lite));
     let available = vec![Synthesis::Standard];
@@ -153,6 +159,11 @@ fn slim_bundles_do_their_part() {
     let mut decoder = Decoder::new(&bundle, 1).unwrap();
     let expected = decoder.decode(&file, &with(Synthesis::Lite)).unwrap();
     assert_eq!(drawn.picture, expected.picture);
+
+    // The effort that draws keeps what it draws with.
+    let both = slim(&[Effort::Default, Effort::Best], &[Synthesis::Standard]);
+    assert_eq!(slim(&[Effort::Best], &[]).len(), both.len());
+    assert!(Bundle::parse(&both).unwrap().efforts().eq([Effort::Default, Effort::Best]));
 
     // What is not there cannot be kept.
     let parts = Parts { efforts: vec![Effort::Best], syntheses: Vec::new() };

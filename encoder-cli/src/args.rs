@@ -91,7 +91,7 @@ pub(crate) struct EncodeArgs {
     /// Model bundle (.pinm) to use instead of the one in this program
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
-    /// How much work to do for a small file; the model must have that transform
+    /// How much work to do for a small file; the model must have what it takes
     #[arg(long, value_enum, default_value_t = Effort::Default)]
     pub(crate) effort: Effort,
     /// Rows of picture in each independent chunk; fewer lose less when a chunk is lost
@@ -215,13 +215,13 @@ pub(crate) struct CompareArgs {
     pub(crate) threads: usize,
 }
 
-/// Analysis transforms; any decoder decodes the files of all.
+/// Ways to encode; any decoder decodes the files of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Effort {
     /// Least time, larger files
     Fast,
     Default,
-    /// Most time, smaller files
+    /// Most time, smaller files: codes, looks at what that draws, and codes again
     Best,
 }
 
@@ -262,7 +262,7 @@ pub(crate) struct BenchArgs {
     /// Quality, 0 (smallest file) to 100 (best picture)
     #[arg(short, long, default_value_t = 50.0, value_parser = quality)]
     pub(crate) quality: f32,
-    /// Analysis transform to encode with
+    /// How much work to do to encode
     #[arg(long, value_enum, default_value_t = Effort::Default)]
     pub(crate) effort: Effort,
     /// Decoder to decode with

@@ -40,6 +40,29 @@ fn efforts_and_decoders_are_chosen_by_name() {
     }
 }
 
+/// Weights of the closed loop that are wrong by a sign make files larger; a loop that does nothing leaves them as they are.
+#[test]
+fn the_best_effort_makes_smaller_files_of_equal_error() {
+    let folder = TempDir::new().unwrap();
+    let (coded, drawn) = (folder.path().join("a.pin"), folder.path().join("a.ppm"));
+    let point = |effort: &str, quality: &str| {
+        let mut encode = pinhole();
+        encode.arg("encode").arg(sample("coffee.png")).arg("-o").arg(&coded).arg("--force");
+        stdout(encode.args(["--effort", effort, "-q", quality]));
+        stdout(pinhole().arg("decode").arg(&coded).arg("-o").arg(&drawn).arg("--force"));
+        let mut compare = pinhole();
+        compare.args(["compare", "--metric", "psnr", "--json"]);
+        let scores = json(compare.arg(sample("coffee.png")).arg(&drawn));
+        let bytes = fs::metadata(&coded).unwrap().len() as f64;
+        (scores["psnr"].as_f64().unwrap(), bytes.ln())
+    };
+    let (low, high, best) = (point("default", "45"), point("default", "55"), point("best", "50"));
+    assert!((low.0..high.0).contains(&best.0));
+    let at_equal_error = low.1 + (high.1 - low.1) * (best.0 - low.0) / (high.0 - low.0);
+    let fewer = (1.0 - (best.1 - at_equal_error).exp()) * 100.0;
+    assert!((0.5..10.0).contains(&fewer), "{fewer} % fewer bytes");
+}
+
 #[test]
 fn what_the_model_lacks_is_named() {
     let folder = TempDir::new().unwrap();

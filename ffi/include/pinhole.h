@@ -228,7 +228,7 @@ typedef uint32_t PinholeMetadataKind;
 #endif // __cplusplus
 
 /**
- * How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+ * How much work encoding may be. A model need not have what each takes. Any decoder decodes the streams of all.
  */
 enum PinholeEffort
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -244,7 +244,7 @@ enum PinholeEffort
    */
   PINHOLE_EFFORT_FAST = 1,
   /**
-   * Most time, smaller streams.
+   * Most time, smaller streams: what was coded is drawn, looked at, and coded again with what it lacks.
    */
   PINHOLE_EFFORT_BEST = 2,
 };

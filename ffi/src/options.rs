@@ -19,7 +19,7 @@ pub enum PinholeMetadataKind {
     Xmp = 3,
 }
 
-/// How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+/// How much work encoding may be. A model need not have what each takes. Any decoder decodes the streams of all.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinholeEffort {
@@ -27,7 +27,7 @@ pub enum PinholeEffort {
     Default = 0,
     /// Least time, larger streams.
     Fast = 1,
-    /// Most time, smaller streams.
+    /// Most time, smaller streams: what was coded is drawn, looked at, and coded again with what it lacks.
     Best = 2,
 }
 

@@ -26,10 +26,8 @@ trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 
 run join runs/photo-pair/last.ckpt analyses.fast=runs/photo/last.ckpt syntheses.lite=runs/photo/last.ckpt \
     --out runs/photo-joined/last.ckpt
-run grow runs/photo-joined/last.ckpt configs/photo-best.toml analyses.best analyses.default --out runs/photo-grown/last.ckpt
-both "stages photo-fast-follow photo-fast" "stages photo-best photo-lite photo-standard"
-run blend runs/photo-grown/last.ckpt runs/photo-best/last.ckpt --share 0.35 --out runs/photo-best/blend.ckpt
-run join runs/photo-grown/last.ckpt analyses.fast=runs/photo-fast/last.ckpt analyses.best=runs/photo-best/blend.ckpt \
+both "stages photo-fast-follow photo-fast" "stages photo-lite photo-standard"
+run join runs/photo-joined/last.ckpt analyses.fast=runs/photo-fast/last.ckpt \
     syntheses.lite=runs/photo-lite/last.ckpt syntheses.standard=runs/photo-standard/last.ckpt --out runs/photo-family/last.ckpt
 
 run export runs/photo-family/last.ckpt --data "$photos" --out runs/export --lambda-range 2e-4 0.4 --name photo --version "$version"

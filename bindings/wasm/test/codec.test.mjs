@@ -49,7 +49,7 @@ test("the package's model has one effort and the small decoder; a whole one has 
   const file = codec.encode(picture);
   assert.deepEqual(codec.decode(file).data, codec.decode(file, { decoder: "lite" }).data);
   refuses(() => codec.decode(file, { decoder: "standard" }), /SYNT/);
-  refuses(() => codec.encode(picture, { effort: "best" }), /ANLB/);
+  refuses(() => codec.encode(picture, { effort: "best" }), /effort best.*SYNT/);
   const model = await readFile(new URL("../../../models/zoo/photo/photo.pinm", import.meta.url));
   const whole = await Codec.open({ model });
   assert.deepEqual(whole.encode(picture), file, "the same latent space");

@@ -1,15 +1,17 @@
 //! Pictures to streams.
 
+use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::closed_loop::{ClosedLoop, Looker};
 use super::frame::{PictureRef, check_size};
 use super::lines::Lines;
 use super::search::{Found, quality_for};
 use super::stream::{EncodeStream, Parts};
 use super::{EncodeError, FrameFormat};
-use crate::bundle::{Bundle, BundleError, Effort};
-use crate::engine::{Executor, Program, RowMut, run_banded};
+use crate::bundle::{Bundle, BundleError, Effort, Synthesis, Tag};
+use crate::engine::{Executor, Program, RowMut, Size, run_banded};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata};
 use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
@@ -34,7 +36,7 @@ pub struct EncodeOptions<'m> {
     pub quality: f32,
     /// A size to reach; overrides the quality.
     pub target: Option<Target>,
-    /// Which analysis transform to use. The streams of all are decoded alike.
+    /// How the latents are made. The streams of all are decoded alike.
     pub effort: Effort,
     /// Picture rows of a chunk, a multiple of 64. Default [`DEFAULT_CHUNK_ROWS`](Self::DEFAULT_CHUNK_ROWS).
     pub chunk_rows: u32,
@@ -67,6 +69,7 @@ pub struct Encoder<'a> {
     /// Of each thread: one for the analysis transform, one for the latents.
     executors: Vec<Executor>,
     coders: Vec<ChunkEncoder<'a>>,
+    lookers: Vec<Looker>,
     /// Analysis programs folded for other lines than RGB; made when first needed.
     folded: Vec<Folded<'a>>,
 }
@@ -85,20 +88,28 @@ pub(super) struct Reads {
     pub(super) lines: Lines,
 }
 
+impl Reads {
+    /// Whether nothing is coded before the whole picture was read.
+    pub(super) fn waits(self) -> bool {
+        self.effort == Effort::Best
+    }
+}
+
 impl<'a> Encoder<'a> {
     /// An encoder that uses up to `threads` threads of the current rayon pool (one without the feature `rayon`).
     /// The bytes do not depend on it.
     ///
     /// # Errors
-    /// The bundle has no analysis transform, whatever the effort.
+    /// The bundle has no analysis transform.
     pub fn new(bundle: &'a Bundle<'a>, threads: usize) -> Result<Self, EncodeError> {
         if bundle.efforts().next().is_none() {
-            return Err(BundleError::Missing(Effort::Default.tag()).into());
+            return Err(BundleError::Missing(Tag::ANALYSIS).into());
         }
         bundle.hyper_analysis()?;
         let executors = parallel::workers(threads, Executor::new);
         let coders = parallel::workers(threads, || ChunkEncoder::new(bundle));
-        Ok(Encoder { bundle, executors, coders, folded: Vec::new() })
+        let lookers = parallel::workers(threads, Looker::default);
+        Ok(Encoder { bundle, executors, coders, lookers, folded: Vec::new() })
     }
 
     /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
@@ -124,7 +135,7 @@ impl<'a> Encoder<'a> {
         let mut budget = target;
         loop {
             header.quality = self.search(&header, &latents, &alpha, options, budget)?;
-            let payloads = self.code(&header, &latents)?;
+            let payloads = self.code(&header, &latents, options.effort)?;
             let file = assemble(&header, &options.metadata, &payloads, &alpha)?;
             let size = file.len() as u64;
             if size <= target {
@@ -137,7 +148,8 @@ impl<'a> Encoder<'a> {
     }
 
     /// Starts a picture that arrives in bands of rows. The work is done on the caller's thread, whatever the number
-    /// of threads of the encoder; memory does not grow with the height.
+    /// of threads of the encoder; memory does not grow with the height. [`Effort::Best`] is different: it codes all chunks after
+    /// the last row, on the threads of the encoder, and keeps the latents of the whole picture until then.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -268,7 +280,7 @@ impl<'a> Encoder<'a> {
     ) -> Result<Vec<u8>, EncodeError> {
         if self.executors.len() > 1 {
             let latents = self.analyse(picture, options.effort)?;
-            let payloads = self.code(header, &latents)?;
+            let payloads = self.code(header, &latents, options.effort)?;
             return assemble(header, &options.metadata, &payloads, &alpha_chunks(picture, header)?);
         }
         let mut file = Vec::new();
@@ -303,14 +315,64 @@ impl<'a> Encoder<'a> {
     }
 
     /// Codes every band at the header's quality.
-    fn code(&mut self, header: &Header, latents: &[i16]) -> Result<Vec<Vec<u8>>, EncodeError> {
-        self.per_band(header, latents, ChunkEncoder::encode)
+    fn code(
+        &mut self,
+        header: &Header,
+        latents: &[i16],
+        effort: Effort,
+    ) -> Result<Vec<Vec<u8>>, EncodeError> {
+        let latents = self.corrected(header, latents, effort)?;
+        self.per_band(header, &latents, ChunkEncoder::encode)
     }
 
     /// Bytes of all latent chunks' payloads at the header's quality.
-    fn cost(&mut self, header: &Header, latents: &[i16]) -> Result<u64, EncodeError> {
-        let costs = self.per_band(header, latents, ChunkEncoder::cost)?;
+    fn cost(
+        &mut self,
+        header: &Header,
+        latents: &[i16],
+        effort: Effort,
+    ) -> Result<u64, EncodeError> {
+        let latents = self.corrected(header, latents, effort)?;
+        let costs = self.per_band(header, &latents, ChunkEncoder::cost)?;
         Ok(costs.into_iter().sum())
+    }
+
+    /// What is coded of a whole picture's latents at the header's quality.
+    fn corrected<'l>(
+        &mut self,
+        header: &Header,
+        latents: &'l [i16],
+        effort: Effort,
+    ) -> Result<Cow<'l, [i16]>, EncodeError> {
+        if effort != Effort::Best {
+            return Ok(Cow::Borrowed(latents));
+        }
+        let mut latents = latents.to_vec();
+        self.correct(header, &mut latents)?;
+        Ok(Cow::Owned(latents))
+    }
+
+    /// Corrects a whole picture's latents by what their picture lacks once they are coded at the header's quality.
+    pub(super) fn correct(
+        &mut self,
+        header: &Header,
+        latents: &mut [i16],
+    ) -> Result<(), EncodeError> {
+        let settings = self.bundle.settings();
+        let gains = Gains::new(settings, header.quality);
+        let decoded = self.per_band(header, latents, |coder, geometry, v| {
+            coder.quantise(geometry, v)?;
+            scale_row(v, &gains.inverse);
+            Ok(v.to_vec())
+        })?;
+        let closed = ClosedLoop {
+            analysis: self.bundle.analysis(Effort::Best)?,
+            synthesis: self.bundle.synthesis(Synthesis::Standard)?,
+            channels: settings.latent_channels,
+        };
+        let cover = |side: u32| (side as usize).div_ceil(PATCH);
+        let size = Size { height: cover(header.height), width: cover(header.width) };
+        closed.correct(&mut self.lookers, header.quality, size, &decoded.concat(), latents)
     }
 
     fn per_band<T: Send>(
@@ -345,7 +407,7 @@ impl<'a> Encoder<'a> {
         // Room for the growth of the chunks' length fields.
         let overhead = overhead + 4 * u64::from(header.bands());
         let found = quality_for(target, |quality| -> Result<u64, EncodeError> {
-            Ok(overhead + self.cost(&Header { quality, ..*header }, latents)?)
+            Ok(overhead + self.cost(&Header { quality, ..*header }, latents, options.effort)?)
         })?;
         match found {
             Found::Quality(quality) => Ok(quality),

@@ -1,5 +1,6 @@
 //! The public types: pictures, options, encoder and decoder.
 
+mod closed_loop;
 mod decoder;
 mod display;
 mod encoder;

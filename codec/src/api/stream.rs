@@ -18,7 +18,7 @@ use crate::latent::{ChunkEncoder, Gains, scale_row};
 ///
 /// Bands may have any height, and all formats but 4:2:0 any parity; the bytes are those of [`Encoder::encode`] whatever
 /// the bands. It holds at most the rows of one step of the analysis transform (16), the rings of that transform, and the
-/// latents and alpha of one chunk.
+/// latents and alpha of one chunk; with [`Effort::Best`](crate::Effort::Best) those of all chunks, which are coded after the last row.
 #[derive(Debug)]
 pub struct EncodeStream<'a, E = Encoder<'a>> {
     encoder: E,
@@ -42,7 +42,7 @@ struct State {
     /// Rows given so far, and those of them that the transform has taken.
     pushed: u32,
     held: Held,
-    /// Gained latents and alpha that wait for their chunk to be whole.
+    /// Latents and alpha that wait for their chunk to be whole, or the picture: gained in the first case.
     latents: Vec<i16>,
     alpha: Vec<u8>,
     /// An earlier push failed half-way.
@@ -88,7 +88,9 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         let row_len = (header.width as usize).div_ceil(PATCH) * m;
         // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
         let (_, chunk) = band_geometry(&header, 0);
-        let rows = chunk.rows + lines.side() * analysis.unit() / PATCH;
+        let whole = (header.height as usize).div_ceil(PATCH);
+        let waiting = if reads.waits() { whole } else { chunk.rows };
+        let rows = waiting + lines.side() * analysis.unit() / PATCH;
         let mut latents = Vec::new();
         // Without the memory now, it may still be there when it is needed.
         let _ = latents.try_reserve_exact(rows.saturating_sub(1).saturating_mul(row_len));
@@ -149,8 +151,13 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         state.head = Vec::new();
         let first = state.pushed;
         state.pushed = end as u32;
-        let parts = self.encoder.borrow_mut().parts(state.reads)?;
-        state.advance(parts, &rows, first, last, out)?;
+        let encoder = self.encoder.borrow_mut();
+        state.advance(encoder.parts(state.reads)?, &rows, first, last, out)?;
+        if last && state.reads.waits() {
+            encoder.correct(&state.header, &mut state.latents)?;
+            scale_row(&mut state.latents, &state.gains.forward);
+            state.code(encoder.parts(state.reads)?.coder, out)?;
+        }
         state.broken = false;
         Ok(())
     }
@@ -212,16 +219,20 @@ impl State {
                     }
                 }
             };
-            let (latents, gains) = (&mut self.latents, &self.gains);
+            let (latents, gains, waits) = (&mut self.latents, &self.gains, self.reads.waits());
             let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
                 if let RowRef::I16(row) = row {
                     let start = latents.len();
                     latents.extend_from_slice(row);
-                    scale_row(&mut latents[start..], &gains.forward);
+                    if !waits {
+                        scale_row(&mut latents[start..], &gains.forward);
+                    }
                 }
             };
             run.step(&mut source, &mut sink)?;
-            self.code(coder, out)?;
+            if !waits {
+                self.code(coder, out)?;
+            }
         }
         self.progress = run.progress();
         if last {

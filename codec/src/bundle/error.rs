@@ -32,7 +32,7 @@ pub enum BundleError {
     Damaged(Tag),
     /// A section that this use needs is not there.
     Missing(Tag),
-    /// The bundle has no analysis transform of the effort that was asked for.
+    /// The bundle lacks a transform of the effort that was asked for.
     NoAnalysis {
         /// What was asked for.
         effort: Effort,
@@ -88,7 +88,11 @@ impl fmt::Display for BundleError {
             Self::Damaged(t) => write!(f, "section {t} is damaged (checksum mismatch)"),
             Self::Missing(t) => write!(f, "section {t} is missing"),
             Self::NoAnalysis { effort, available } => {
-                write!(f, "no analysis transform for effort {effort} (section {})", effort.tag())?;
+                write!(f, "no transforms for effort {effort} (needs ")?;
+                for (n, tag) in effort.tags().iter().enumerate() {
+                    write!(f, "{}{tag}", if n == 0 { "" } else { " and " })?;
+                }
+                write!(f, ")")?;
                 there_are(f, available)
             }
             Self::NoSynthesis { synthesis, available } => {

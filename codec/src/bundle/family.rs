@@ -5,16 +5,17 @@ use core::fmt;
 
 use super::{Bundle, BundleBuilder, BundleError, Tag};
 
-/// How much work encoding may be: which analysis transform makes the latents. Decoders need not know.
+/// How much work encoding may be: how the latents are made. Decoders need not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effort {
-    /// Least time, larger files.
+    /// Least time, larger files: a smaller analysis transform.
     Fast,
     /// What the model's figures are about.
     #[default]
     Default,
-    /// Most time, smaller files.
+    /// Most time, smaller files: what was coded is drawn, looked at, and coded again with what it lacks. It takes the
+    /// transforms of `default` and of the decoder `standard`, and the whole picture at once.
     Best,
 }
 
@@ -36,12 +37,12 @@ impl Effort {
         Self::ALL.into_iter().find(|effort| effort.name() == name)
     }
 
-    /// The section of its analysis transform.
-    pub const fn tag(self) -> Tag {
+    /// The sections of the transforms it needs: analysis, and synthesis if it draws.
+    pub const fn tags(self) -> &'static [Tag] {
         match self {
-            Effort::Fast => Tag::ANALYSIS_FAST,
-            Effort::Default => Tag::ANALYSIS,
-            Effort::Best => Tag::ANALYSIS_BEST,
+            Effort::Fast => &[Tag::ANALYSIS_FAST],
+            Effort::Default => &[Tag::ANALYSIS],
+            Effort::Best => &[Tag::ANALYSIS, Tag::SYNTHESIS],
         }
     }
 }
@@ -98,7 +99,7 @@ impl fmt::Display for Synthesis {
 /// The transforms to keep in a smaller bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
-    /// Analysis transforms; without any the bundle cannot encode.
+    /// What to encode with; without any the bundle cannot encode. What [`Effort::Best`] draws with comes along.
     pub efforts: Vec<Effort>,
     /// Synthesis transforms; without any the bundle cannot decode.
     pub syntheses: Vec<Synthesis>,
@@ -115,7 +116,7 @@ impl Bundle<'_> {
         let mut tags = Vec::new();
         for &effort in &parts.efforts {
             self.analysis(effort)?;
-            tags.push(effort.tag());
+            tags.extend(effort.tags());
         }
         if !parts.efforts.is_empty() {
             tags.push(Tag::HYPER_ANALYSIS);
@@ -126,6 +127,7 @@ impl Bundle<'_> {
         }
         tags.extend(Tag::LATENT_SPACE);
         let mut builder = BundleBuilder::new();
+        // Efforts and decoders share transforms: the builder keeps one of each.
         for tag in tags {
             let bytes = self.section(tag).ok_or(BundleError::Missing(tag))?;
             builder.section(tag, bytes.to_vec());

@@ -54,7 +54,7 @@ pub mod requant;
 mod stream;
 mod tensor;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub(crate) use aligned::Aligned;
 pub use bands::run_banded;

@@ -31,7 +31,11 @@ impl<'a> ChunkEncoder<'a> {
 
     /// Queues the symbols of gained latents `v`, `[rows][columns][M]`, in place of an earlier chunk's. In `v` the
     /// decoder's view takes the place of the latents.
-    fn model(&mut self, geometry: Geometry, v: &mut [i16]) -> Result<(), EncodeError> {
+    pub(crate) fn quantise(
+        &mut self,
+        geometry: Geometry,
+        v: &mut [i16],
+    ) -> Result<(), EncodeError> {
         let ChunkEncoder { bundle, predictor, symbols: writer } = self;
         writer.queue.clear();
         let z = predictor.hyper_latents(bundle.hyper_analysis()?, geometry, v)?;
@@ -56,13 +60,13 @@ impl<'a> ChunkEncoder<'a> {
         geometry: Geometry,
         v: &mut [i16],
     ) -> Result<Vec<u8>, EncodeError> {
-        self.model(geometry, v)?;
+        self.quantise(geometry, v)?;
         Ok(self.symbols.queue.finish())
     }
 
     /// What [`encode`](Self::encode) would give, in bytes, without the coding. Overwrites `v`.
     pub(crate) fn cost(&mut self, geometry: Geometry, v: &mut [i16]) -> Result<u64, EncodeError> {
-        self.model(geometry, v)?;
+        self.quantise(geometry, v)?;
         Ok(self.symbols.queue.cost_bytes())
     }
 }

@@ -210,10 +210,7 @@ pub(crate) fn unfoldable_bundle() -> Vec<u8> {
 /// The toy bundle with all the transforms that a latent space may have.
 pub(crate) fn toy_family() -> Vec<u8> {
     let mut bundle = bundle(analysis_of(1), 4, false);
-    bundle
-        .section(Tag::ANALYSIS_FAST, analysis_of(11))
-        .section(Tag::ANALYSIS_BEST, analysis_of(12))
-        .section(Tag::SYNTHESIS_LITE, synthesis(13));
+    bundle.section(Tag::ANALYSIS_FAST, analysis_of(11)).section(Tag::SYNTHESIS_LITE, synthesis(13));
     bundle.to_bytes()
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum ModelCommand {
         /// Bundle to write
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
-        /// Analysis transforms to keep; without any the bundle does not encode
+        /// Efforts to keep; without any the bundle does not encode
         #[arg(long, value_enum, value_delimiter = ',', required_unless_present = "decoder")]
         effort: Vec<Effort>,
         /// Decoders to keep; without any the bundle does not decode to pictures

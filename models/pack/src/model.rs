@@ -37,7 +37,7 @@ const fn optional(tag: Tag, name: &'static str, density: f64) -> Role {
 
 /// The graphs of a codec, in the order in which coding needs them. Each predictor runs on half the latents. Those that
 /// may be missing are last.
-pub(crate) const ROLES: [Role; 10] = [
+pub(crate) const ROLES: [Role; 9] = [
     role(Tag::ANALYSIS, "analysis", 1.0),
     role(Tag::HYPER_ANALYSIS, "hyper_analysis", 1.0 / 256.0),
     role(Tag::HYPER_SYNTHESIS, "hyper_synthesis", 1.0 / 4096.0),
@@ -46,7 +46,6 @@ pub(crate) const ROLES: [Role; 10] = [
     role(Tag::PARAMETERS_SECOND, "parameters_second", 1.0 / 512.0),
     role(Tag::SYNTHESIS, "synthesis", 1.0 / 256.0),
     optional(Tag::ANALYSIS_FAST, "analysis_fast", 1.0),
-    optional(Tag::ANALYSIS_BEST, "analysis_best", 1.0),
     optional(Tag::SYNTHESIS_LITE, "synthesis_lite", 1.0 / 256.0),
 ];
 

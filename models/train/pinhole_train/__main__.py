@@ -59,13 +59,6 @@ def run_blend(given: argparse.Namespace) -> None:
     print(blend(given.first, given.second, given.share, given.out))
 
 
-def run_grow(given: argparse.Namespace) -> None:
-    from .config import Config
-    from .grow import grow
-
-    print(grow(given.base, Config.read(given.config), given.part, given.model, given.out))
-
-
 def run_shrink(given: argparse.Namespace) -> None:
     from .checkpoint import shrink
 
@@ -171,12 +164,6 @@ def main(arguments: list[str] | None = None) -> int:
     blender.add_argument("second", type=Path, help="began at the first")
     blender.add_argument("--share", type=float, required=True, help="how much of the way to the second, 0 to 1")
     blender.add_argument("--out", type=Path, required=True)
-    grower = stages.add_parser("grow", help="start a larger transform as a smaller one")
-    grower.add_argument("base", type=Path)
-    grower.add_argument("config", type=Path, help="has the larger one's shape")
-    grower.add_argument("part", help="the larger one: analyses.best")
-    grower.add_argument("model", help="the smaller one: analyses.default")
-    grower.add_argument("--out", type=Path, required=True)
     shrinker = stages.add_parser("shrink", help="write the weights of a stage small, for others to start from")
     shrinker.add_argument("checkpoint", type=Path)
     shrinker.add_argument("--out", type=Path, required=True)
@@ -229,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     run = {
-        "train": run_train, "decoder": run_decoder, "recover": run_recover, "join": run_join, "blend": run_blend, "grow": run_grow,
+        "train": run_train, "decoder": run_decoder, "recover": run_recover, "join": run_join, "blend": run_blend,
         "shrink": run_shrink, "export": run_export, "export-decoder": run_export_decoder,
         "evaluate": run_evaluate, "ablate": run_ablate, "draw": run_draw, "realism": run_realism,
         "sensor-train": run_sensor_train, "sensor-export": run_sensor_export,

@@ -21,7 +21,7 @@ from .layers import QuantisedConv
 from .rate import LogisticMixture, prices_of
 
 SIGNATURE = b"\x93PINM\r\n\x1a"
-ANALYSES = {"ANLS": "default", "ANLF": "fast", "ANLB": "best"}
+ANALYSES = {"ANLS": "default", "ANLF": "fast"}
 SYNTHESES = {"SYNT": "standard", "SYNL": "lite"}
 CONV, DEPTHWISE = 1, 2
 U8 = 0

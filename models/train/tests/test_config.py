@@ -24,8 +24,8 @@ def test_every_shipped_config_parses(path):
     # A stage that starts from another starts from one that exists.
     if config.start:
         shipped = path.parents[1] / config.start
-        # What `join` and `grow` write (docs/models.md, "Training").
-        written = {"photo-grown"} | {p.stem for p in CONFIGS}
+        # What `join` writes (docs/models.md, "Training").
+        written = {"photo-joined"} | {p.stem for p in CONFIGS}
         assert shipped.is_file() or Path(config.start).parent.name in written
 
 

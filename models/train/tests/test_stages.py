@@ -11,7 +11,6 @@ from pinhole_train import checkpoint
 from pinhole_train import stage as stages
 from pinhole_train.config import AnalysisShape, SynthesisShape
 from pinhole_train.export import load_codec
-from pinhole_train.grow import grow
 from pinhole_train.join import join
 from pinhole_train.layers import grids
 from pinhole_train.objective import focused
@@ -172,23 +171,6 @@ def test_parts_trained_apart_are_joined(tmp_path, photos, parent, caplog):
     assert "another latent space" in caplog.text
     with pytest.raises(ValueError, match=r"analyses\.none"):
         join(parent, {"analyses.none": fast}, joined)
-
-
-@pytest.mark.parametrize("kind", ["analyses", "syntheses"])
-def test_a_larger_transform_begins_as_the_smaller_one(tmp_path, photos, parent, kind):
-    base = SHAPE.analyses["default"] if kind == "analyses" else SHAPE.syntheses["standard"]
-    larger = dataclasses.replace(base, blocks=3, hidden=48, low_blocks=2, low_hidden=40)
-    shape = dataclasses.replace(SHAPE, **{kind: getattr(SHAPE, kind) | {"large": larger}})
-    stage = config(train=(f"{kind}.large",), quantise=True, shape=shape, steps=2, split={"large": 2} if kind == "analyses" else {})
-    model = f"{kind}.{next(iter(getattr(SHAPE, kind)))}"
-    grow(parent, stage, f"{kind}.large", model, tmp_path / "grown.ckpt")
-    which = {"analysis" if kind == "analyses" else "synthesis": "large"}
-    assert torch.equal(coded(tmp_path / "grown.ckpt", **which)[1]["picture"], coded(parent)[1]["picture"])
-    stage = dataclasses.replace(stage, start=str(tmp_path / "grown.ckpt"))
-    trained = Trainer(stage, photos, tmp_path / "large", "cpu").run()
-    assert not torch.equal(coded(trained, **which)[1]["picture"], coded(parent)[1]["picture"])
-    with pytest.raises(ValueError, match="smaller"):
-        grow(tmp_path / "grown.ckpt", config(shape=SHAPE), model, f"{kind}.large", tmp_path / "a.ckpt")
 
 
 def test_groups_of_parameters_have_rates_of_their_own(tmp_path, photos, monkeypatch):

@@ -100,10 +100,8 @@ impl<'m> Checker<'m> {
     fn analyse(&mut self, picture: &Picture, against: Against) -> Result<Tensor, PackError> {
         let size = Size { height: picture.height, width: picture.width };
         let input = Tensor { size, channels: 3, data: TensorData::U8(picture.rgb.clone()) };
-        for tag in [Tag::ANALYSIS_FAST, Tag::ANALYSIS_BEST] {
-            if let Some(place) = self.optional(tag) {
-                self.one(place, vec![input.clone()], against)?;
-            }
+        if let Some(place) = self.optional(Tag::ANALYSIS_FAST) {
+            self.one(place, vec![input.clone()], against)?;
         }
         self.one(place::ANALYSIS, vec![input], against)
     }

@@ -10,7 +10,7 @@ import java.util.Objects;
  *     whole pictures only, not for a {@link StreamEncoder}
  * @param chunkRows picture rows of a chunk, a multiple of 64 up to 65536; 0 for the codec's choice
  * @param metadata what to carry
- * @param effort which analysis transform to use
+ * @param effort how much work to do for a small stream
  */
 public record EncodeOptions(
         float quality, long targetBytes, int chunkRows, Metadata metadata, Effort effort) {
