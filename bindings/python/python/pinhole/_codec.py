@@ -32,7 +32,7 @@ Scale = Literal[1, 2, 4, 8]
 """How many of the file's pixels a decoded one stands for along each axis."""
 
 Effort = Literal["fast", "default", "best"]
-"""Which of the model's analysis transforms encodes; any decoder decodes them all."""
+"""How much work encoding may be; any decoder decodes the files of all."""
 
 Synthesis = Literal["standard", "lite"]
 """Which of the model's synthesis transforms draws the picture."""

@@ -38,13 +38,13 @@ public struct PinholeRecords: Equatable, Sendable {
     }
 }
 
-/// How much work encoding may be: which of the model's analysis transforms is used. Any decoder decodes them all.
+/// How much work encoding may be. A model need not have what each takes. Any decoder decodes the streams of all.
 public enum PinholeEffortLevel: UInt32, Sendable {
     /// What the model's figures are about.
     case standard = 0
     /// Least time, larger files.
     case fast = 1
-    /// Most time, smaller files.
+    /// Most time, smaller files: what was coded is drawn, looked at, and coded again with what it lacks.
     case best = 2
 }
 
