@@ -21,7 +21,7 @@
 //! Cameras and displays: [`PictureRef`] and [`PictureMut`] borrow planes with strides in RGB, grey and 4:2:0 formats,
 //! [`Encoder::stream`] takes a picture in bands of rows, [`Decoder::decode_into`] fills a caller's buffer.
 //!
-//! Below the surface: [`format`] is the container, [`entropy`] the rANS coder, [`engine`] runs the networks,
+//! Below the surface: [`format`](mod@format) is the container, [`entropy`] the rANS coder, [`engine`] runs the networks,
 //! `latent` joins the two, [`bundle`] reads models. [`sensor`] is the codec of time series.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]

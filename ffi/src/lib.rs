@@ -4,7 +4,7 @@
 //! (`cbindgen.toml`) says what holds for all. What Rust calls safety is the same for every function: pointers are null
 //! or point to what the header says, handles came from this library and were not freed, and nobody frees them meanwhile.
 //!
-//! Behind that border: [`border`] checks pointers, catches panics and reports; [`sized`] reads structs that grow.
+//! Behind that border: `border` checks pointers, catches panics and reports; `sized` reads structs that grow.
 #![allow(clippy::missing_safety_doc)]
 // C has no tuples: callers pass what there is.
 #![allow(clippy::too_many_arguments)]

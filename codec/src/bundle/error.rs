@@ -11,7 +11,7 @@ use crate::entropy::TableError;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// The bytes do not start with [`SIGNATURE`].
+    /// The bytes do not start with [`SIGNATURE`](super::SIGNATURE).
     NotABundle,
     /// Written by a later version of the layout.
     UnsupportedVersion(u32),

@@ -177,7 +177,7 @@ pub struct Part {
 pub struct Model {
     /// `codec.json`.
     pub description: Description,
-    /// The graphs that there are, in the order of [`ROLES`].
+    /// The graphs that there are, in the order of `ROLES`.
     pub parts: Vec<Part>,
 }
 

@@ -1,6 +1,6 @@
 //! Lowering: from a QDQ graph to a program of the engine.
 //!
-//! The nodes are interpreted in order over symbolic [`Value`]s: each node turns the values it reads into the value it
+//! The nodes are interpreted in order over symbolic `Value`s: each node turns the values it reads into the value it
 //! makes, and a value becomes an operation of the program as soon as it is rounded to a grid. So
 //! `Conv → Add → Relu → QuantizeLinear` is one operation, whatever stands between its first and last node, and every
 //! tensor of the program is one that the graph rounds in the same place.
