@@ -285,7 +285,8 @@ pub fn bundle() -> Result<Vec<u8>, Error> {
         skip_below: SKIP,
         passes: 4,
         dependent: true,
-        gain_knots: vec![1.0; 2 * LATENTS],
+        fraction: 5,
+        gain_knots: vec![2.0; 2 * LATENTS],
     };
     let mut bundle = BundleBuilder::new();
     bundle

@@ -95,11 +95,12 @@ const ANALYSES: [Tag; 2] = [Tag::ANALYSIS_FAST, Tag::ANALYSIS];
 /// Flags of [`Settings`].
 const FOUR_PASSES: usize = 1;
 const DEPENDENT: usize = 2;
+const FINE: usize = 4;
 
 /// Constants of the latent space and the quality gains.
 ///
 /// Layout: `u32` latent channels M, hyper channels Z; `u16` skip_below; `u16` flags, 1 for four passes, 2 for dependent
-/// quantisation; `u32` knot count K; then K·M gains as `f32`.
+/// quantisation, 4 for five fractional bits; `u32` knot count K; then K·M gains as `f32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Latent channels M, 1..=4096.
@@ -112,6 +113,8 @@ pub struct Settings {
     pub passes: u8,
     /// Whether latents use one of two quantisers, by the symbols before them (`docs/format.md`, "Dependent quantisation").
     pub dependent: bool,
+    /// Fractional bits of gained latents, predicted means and decoded latents: 4 or 5.
+    pub fraction: u8,
     /// Gain of each knot and channel, `[K][M]`, K in 2..=64; positive and finite.
     pub gain_knots: Vec<f32>,
 }
@@ -130,11 +133,12 @@ impl Settings {
         let latent_channels = next("latent channels", 1, 4096)?;
         let hyper_channels = next("hyper channels", 1, 256)?;
         // Two settings of 16 bits: readers that know no flag find the first out of range.
-        let word = next("skip threshold", 0, 0x3_00FF)?;
+        let word = next("skip threshold", 0, 0x7_00FF)?;
         let skip_below = u8::try_from(word & 0xFFFF)
             .map_err(|_| BundleError::BadSetting { name: "skip threshold", value: word as u64 })?;
         let passes = if word >> 16 & FOUR_PASSES == 0 { 2 } else { 4 };
         let dependent = word >> 16 & DEPENDENT != 0;
+        let fraction = if word >> 16 & FINE == 0 { 4 } else { 5 };
         let knots = next("gain knots", 2, 64)?;
         let gain_knots: Vec<f32> = words.map(f32::from_bits).collect();
         if gain_knots.len() != knots * latent_channels || !bytes.len().is_multiple_of(4) {
@@ -148,7 +152,15 @@ impl Settings {
             let (knot, channel) = (at / latent_channels, at % latent_channels);
             return Err(BundleError::BadGain { knot, channel });
         }
-        Ok(Settings { latent_channels, hyper_channels, skip_below, passes, dependent, gain_knots })
+        Ok(Settings {
+            latent_channels,
+            hyper_channels,
+            skip_below,
+            passes,
+            dependent,
+            fraction,
+            gain_knots,
+        })
     }
 
     /// The section's bytes.
@@ -156,10 +168,16 @@ impl Settings {
         let knots = self.gain_knots.len() / self.latent_channels.max(1);
         let four_passes = if self.passes > 2 { FOUR_PASSES } else { 0 };
         let dependent = if self.dependent { DEPENDENT } else { 0 };
-        let word = usize::from(self.skip_below) | (four_passes | dependent) << 16;
+        let fine = if self.fraction > 4 { FINE } else { 0 };
+        let word = usize::from(self.skip_below) | (four_passes | dependent | fine) << 16;
         let words = [self.latent_channels, self.hyper_channels, word, knots];
         let gains = self.gain_knots.iter().map(|g| g.to_bits());
         words.into_iter().map(|w| w as u32).chain(gains).flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// Fractional bits of gained latents beyond those that the entropy model reads.
+    pub(crate) fn fine_bits(&self) -> u32 {
+        u32::from(self.fraction.saturating_sub(4)).min(1)
     }
 
     /// The pass (from 0) that codes the latents of a row and column of a chunk.

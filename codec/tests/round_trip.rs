@@ -54,21 +54,36 @@ fn formats() -> impl Strategy<Value = PixelFormat> {
 }
 
 #[test]
-fn bundles_of_two_and_four_passes_and_of_one_and_two_quantisers() {
+fn bundles_of_all_kinds_of_latents() {
     let picture = picture(150, 211, PixelFormat::Rgb8, 5);
-    let kinds = [(2, false), (4, false), (2, true), (4, true)];
-    let streams = kinds.map(|(passes, dependent)| {
-        let bytes = common::toy_bundle_in(passes, dependent);
+    let kinds = [
+        (2, false, 4),
+        (4, false, 4),
+        (2, true, 4),
+        (4, true, 4),
+        (2, false, 5),
+        (4, false, 5),
+        (4, true, 5),
+    ];
+    let streams = kinds.map(|(passes, dependent, fraction)| {
+        let bytes = common::toy_bundle_in(passes, dependent, fraction);
         let bundle = Bundle::parse(&bytes).unwrap();
-        assert_eq!((bundle.settings().passes, bundle.settings().dependent), (passes, dependent));
+        let settings = bundle.settings();
+        let found = (settings.passes, settings.dependent, settings.fraction);
+        assert_eq!(found, (passes, dependent, fraction));
         let stream =
             Encoder::new(&bundle, 1).unwrap().encode(&picture, &options(60.0, 128)).unwrap();
         let mut decoder = Decoder::new(&bundle, 1).unwrap();
         let decoded = decoder.decode(&stream, &DecodeOptions::default()).unwrap().picture;
         assert_eq!((decoded.width(), decoded.height()), (150, 211));
-        // A stream says which latent space it is of, and passes are part of that.
-        for (passes, dependent) in [(6 - passes, dependent), (passes, !dependent)] {
-            let other = common::toy_bundle_in(passes, dependent);
+        // A stream says which latent space it is of, and all of these are part of that.
+        let others = [
+            (6 - passes, dependent, fraction),
+            (passes, !dependent, fraction),
+            (passes, dependent, 9 - fraction),
+        ];
+        for (passes, dependent, fraction) in others {
+            let other = common::toy_bundle_in(passes, dependent, fraction);
             let other = Bundle::parse(&other).unwrap();
             let mut decoder = Decoder::new(&other, 1).unwrap();
             assert!(decoder.decode(&stream, &DecodeOptions::default()).is_err());

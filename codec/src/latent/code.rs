@@ -107,7 +107,7 @@ impl<'a> ChunkDecoder<'a> {
         ChunkDecoder { bundle, predictor: Predictor::new(bundle), symbols }
     }
 
-    /// Fills `decoded` with decoded latents `[rows][columns][M]` in 1/16 of a symbol.
+    /// Fills `decoded` with decoded latents `[rows][columns][M]`, in the unit of gained latents.
     pub(crate) fn decode(
         &mut self,
         geometry: Geometry,

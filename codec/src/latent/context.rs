@@ -6,6 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::copy_coarse;
 use super::geometry::Geometry;
 use super::predict::{TOGETHER, channels, size};
 use crate::bundle::Bundle;
@@ -66,7 +67,8 @@ impl<'a> Context<'a> {
         pass: Pass,
         decoded: &[i16],
     ) -> Result<(), RunError> {
-        let m = self.bundle.settings().latent_channels;
+        let settings = self.bundle.settings();
+        let (m, fine) = (settings.latent_channels, settings.fine_bits());
         let [look, _] = &self.bundle.context;
         let n = channels(look);
         let mut positions = geometry.positions_of(pass);
@@ -79,7 +81,7 @@ impl<'a> Context<'a> {
             }
             let latents = self.latents.reset(count * m);
             for (to, &at) in latents.chunks_exact_mut(m).zip(&self.places) {
-                to.copy_from_slice(&decoded[at * m..][..m]);
+                copy_coarse(to, &decoded[at * m..][..m], fine);
             }
             let made = self.made.reset(count * n);
             let outputs = &mut [RowMut::U8(made)];

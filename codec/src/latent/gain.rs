@@ -9,7 +9,7 @@ use crate::engine::requant::round_ties_even;
 /// Per-channel factors of one quality.
 #[derive(Clone, Debug)]
 pub(crate) struct Gains {
-    /// Latents (1/512) to symbol units (1/16).
+    /// Latents (1/512) to gained latents.
     pub(crate) forward: Vec<f32>,
     /// The reciprocals.
     pub(crate) inverse: Vec<f32>,
@@ -59,6 +59,7 @@ mod tests {
             skip_below: 0,
             passes: 2,
             dependent: false,
+            fraction: 4,
             gain_knots: vec![1.0, 2.0, 3.0, 5.0, 9.0, 9.0],
         };
         assert_eq!(settings.gains(0), [1.0, 2.0]);
@@ -75,20 +76,24 @@ mod tests {
             skip_below: 200,
             passes: 2,
             dependent: false,
+            fraction: 4,
             gain_knots: vec![1.0, 2.0],
         };
         let words = [
-            (2, false, [200, 0, 0, 0]),
-            (4, false, [200, 0, 1, 0]),
-            (2, true, [200, 0, 2, 0]),
-            (4, true, [200, 0, 3, 0]),
+            (2, false, 4, [200, 0, 0, 0]),
+            (4, false, 4, [200, 0, 1, 0]),
+            (2, true, 4, [200, 0, 2, 0]),
+            (4, true, 4, [200, 0, 3, 0]),
+            (2, false, 5, [200, 0, 4, 0]),
+            (4, true, 5, [200, 0, 7, 0]),
         ];
-        for (passes, dependent, word) in words {
+        for (passes, dependent, fraction, word) in words {
             (settings.passes, settings.dependent) = (passes, dependent);
+            settings.fraction = fraction;
             let mut bytes = settings.to_bytes();
             assert_eq!(bytes[8..12], word);
             assert_eq!(Settings::parse(&bytes).unwrap(), settings);
-            for other in [[0, 1, 0, 0], [200, 1, 1, 0], [200, 0, 4, 0], [200, 0, 0, 1]] {
+            for other in [[0, 1, 0, 0], [200, 1, 1, 0], [200, 0, 8, 0], [200, 0, 0, 1]] {
                 bytes[8..12].copy_from_slice(&other);
                 assert!(Settings::parse(&bytes).is_err(), "{other:?}");
             }

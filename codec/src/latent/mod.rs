@@ -5,7 +5,8 @@
 //! | quantity | type | unit |
 //! |---|---|---|
 //! | latents `y` | i16 | 1/512 |
-//! | gained latents `v = y · gain`, predicted means, decoded latents | i16 | 1/16 of a symbol |
+//! | gained latents `v = y · gain`, predicted means, decoded latents | i16 | 1/16 or 1/32 of a symbol, as the bundle says |
+//! | the same as the entropy model reads them | i16 | 1/16 of a symbol |
 //! | symbols, hyper-latents | integer | 1 |
 //!
 //! The order of the symbols in a payload: hyper-latents (row by row, position by position, channel by channel), then the
@@ -29,7 +30,8 @@ pub(crate) use conceal::conceal;
 pub(crate) use gain::{Gains, scale_row};
 pub(crate) use geometry::Geometry;
 
-/// Fractional bits of gained latents and means.
+/// Fractional bits of gained latents as the entropy model reads them, and of distances from the mean in what coding costs.
+/// Gained latents themselves may have some more, the bundle's fine bits.
 const FRACTION: u32 = 4;
 
 /// Symbols are kept inside what any table's escape can code and decoded latents can hold.
@@ -44,7 +46,19 @@ fn none_coded(scale: &[u8], skip: u8) -> bool {
     scale.iter().fold(0, |most: u8, &s| most.max(s)) < skip
 }
 
-/// The latent at a distance from the mean (1/16 of a symbol), saturated to i16.
+/// A gained latent, or a distance between two, without its fine bits: rounded, ties upwards.
+#[inline(always)]
+fn coarse(v: i32, fine: u32) -> i32 {
+    (v + (1 << fine >> 1)) >> fine
+}
+
+/// Gained latents as the entropy model reads them.
+fn copy_coarse(to: &mut [i16], from: &[i16], fine: u32) {
+    // Never beyond i16: rounding moves no value away from zero by more than a halving brings it there.
+    to.iter_mut().zip(from).for_each(|(to, &v)| *to = coarse(v.into(), fine) as i16);
+}
+
+/// The latent at a distance from the mean, saturated to i16.
 #[inline(always)]
 fn reconstruct(distance: i32, mean: i16) -> i16 {
     (i32::from(mean) + distance).clamp(i16::MIN.into(), i16::MAX.into()) as i16
@@ -53,6 +67,17 @@ fn reconstruct(distance: i32, mean: i16) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fine_bits_are_rounded_away_with_ties_upwards() {
+        assert_eq!([-3, -2, -1, 0, 1, 2, 3].map(|v| coarse(v, 1)), [-1, -1, 0, 0, 1, 1, 2]);
+        assert_eq!([-3, 0, 7].map(|v| coarse(v, 0)), [-3, 0, 7]);
+        let mut to = [0; 3];
+        copy_coarse(&mut to, &[i16::MAX, i16::MIN, -5], 1);
+        assert_eq!(to, [16384, -16384, -2]);
+        copy_coarse(&mut to, &[i16::MAX, i16::MIN, -5], 0);
+        assert_eq!(to, [i16::MAX, i16::MIN, -5]);
+    }
 
     #[test]
     fn reconstruction_saturates() {

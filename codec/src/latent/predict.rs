@@ -5,8 +5,8 @@
 
 use alloc::vec::Vec;
 
-use super::Geometry;
 use super::context::Context;
+use super::{Geometry, copy_coarse};
 use crate::bundle::Bundle;
 use crate::engine::{Aligned, Executor, Program, RowMut, RowRef, RunError, Size};
 use crate::passes::Pass;
@@ -17,7 +17,7 @@ pub(super) const TOGETHER: usize = 96;
 /// What the entropy model says about some latents of one pass, in coding order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prediction {
-    /// Means, `[positions][M]`, 1/16 of a symbol.
+    /// Means, `[positions][M]`, in the unit of gained latents.
     pub(crate) mean: Aligned<i16>,
     /// Scale indices, `[positions][M]`.
     pub(crate) scale: Aligned<u8>,
@@ -67,13 +67,14 @@ impl<'a> Predictor<'a> {
         geometry: Geometry,
         v: &[i16],
     ) -> Result<Vec<u8>, RunError> {
-        let row_len = geometry.columns * self.bundle.settings().latent_channels;
+        let settings = self.bundle.settings();
+        let (row_len, fine) = (geometry.columns * settings.latent_channels, settings.fine_bits());
         let mut out = Vec::new();
         let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
             let RowMut::I16(row) = row else { return };
             row.fill(0);
             if y < geometry.rows {
-                row[..row_len].copy_from_slice(&v[y * row_len..][..row_len]);
+                copy_coarse(&mut row[..row_len], &v[y * row_len..][..row_len], fine);
             }
         };
         let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::write::Quantise;
-use super::{FRACTION, GROUP, SYMBOL_LIMIT, none_coded, reconstruct};
+use super::{FRACTION, GROUP, SYMBOL_LIMIT, coarse, none_coded, reconstruct};
 use crate::entropy::{TableSet, entry};
 
 /// What one bit may cost in squared error, squared symbols in 2⁻¹⁶: 0.08.
@@ -65,14 +65,16 @@ pub(super) struct Nearest {
     thresholds: Thresholds,
     skip: u8,
     last: u8,
+    fine: u32,
 }
 
 impl Nearest {
-    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded.
-    pub(super) fn new(tables: &TableSet, skip: u8) -> Self {
+    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded and have `fine` bits more than
+    /// the entropy model reads.
+    pub(super) fn new(tables: &TableSet, skip: u8, fine: u32) -> Self {
         // A bundle may have fewer tables than its programs can name: the last serves for the rest.
         let last = (tables.len() - 1).min(255) as u8;
-        Nearest { thresholds: Thresholds::new(tables), skip, last }
+        Nearest { thresholds: Thresholds::new(tables), skip, last, fine }
     }
 
     /// Some neighbouring latents of a position.
@@ -93,13 +95,13 @@ impl Nearest {
         let mut packed = [0_u16; N];
         let mut fits = true;
         for i in 0..N {
-            let distance = i32::from(v[i]) - i32::from(mean[i]);
+            let distance = coarse(i32::from(v[i]) - i32::from(mean[i]), self.fine);
             let kept = i32::from(scale[i] >= self.skip);
             let symbol = self.thresholds.quantise(scale[i], distance) * kept;
             symbols[i] = symbol;
             fits &= entry::fits(symbol);
             packed[i] = entry::pack(scale[i].min(self.last), symbol);
-            v[i] = reconstruct(symbol << FRACTION, mean[i]);
+            v[i] = reconstruct(symbol << (FRACTION + self.fine), mean[i]);
         }
         let Some(entries) = entries.first_chunk_mut::<N>() else { return 0 };
         let mut coded = 0;

@@ -36,8 +36,8 @@ impl<'a> SymbolReader<'a> {
         positions: &mut impl Iterator<Item = usize>,
         decoded: &mut [i16],
     ) -> Result<(), DecodeError> {
-        let m = self.bundle.settings().latent_channels;
-        let skip = self.bundle.settings().skip_below;
+        let settings = self.bundle.settings();
+        let (m, skip) = (settings.latent_channels, settings.skip_below);
         let tables = &self.bundle.latent_tables;
         let scale = prediction.scale.as_slice();
         self.indices.resize(scale.len() + GROUP, 0);
@@ -61,20 +61,21 @@ impl<'a> SymbolReader<'a> {
             }
         }
         let (indices, symbols) = (&self.indices[..coded], &mut self.symbols[..coded]);
-        let fraction = match &self.dependent {
+        let halvings = match &self.dependent {
             Some(dependent) => {
                 rans.decode_chain(tables, indices, &mut dependent.path(), symbols)?;
-                FRACTION - 1
+                1
             }
             None => {
                 rans.decode_run(tables, indices, symbols)?;
-                FRACTION
+                0
             }
         };
         self.coded += coded as u64;
         wide(Reconstructing {
             symbols: &self.symbols,
-            fraction,
+            limit: SYMBOL_LIMIT << halvings,
+            fraction: FRACTION + settings.fine_bits() - halvings,
             prediction,
             channels: m,
             skip,
@@ -89,6 +90,8 @@ impl<'a> SymbolReader<'a> {
 struct Reconstructing<'a, P> {
     /// Those of the latents that are coded, and one more.
     symbols: &'a [i32],
+    /// Their largest magnitude.
+    limit: i32,
     /// Fractional bits of a latent below the unit of these.
     fraction: u32,
     prediction: &'a Prediction,
@@ -103,9 +106,16 @@ impl<P: Iterator<Item = usize>> Work for Reconstructing<'_, P> {
 
     #[inline(always)]
     fn run(self) {
-        let Reconstructing { symbols, fraction, prediction, channels: m, skip, positions, decoded } =
-            self;
-        let limit = SYMBOL_LIMIT << (FRACTION - fraction);
+        let Reconstructing {
+            symbols,
+            limit,
+            fraction,
+            prediction,
+            channels: m,
+            skip,
+            positions,
+            decoded,
+        } = self;
         let mut next = 0;
         let mean = prediction.mean.as_slice().chunks_exact(m);
         for ((mean, scale), position) in

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::dependent::{Dependent, NEXT, STATES, halves, quantiser_of};
 use super::quantise::BIT_WORTH;
 use super::write::Quantise;
-use super::{FRACTION, GROUP, SYMBOL_LIMIT, none_coded, reconstruct};
+use super::{FRACTION, GROUP, SYMBOL_LIMIT, coarse, none_coded, reconstruct};
 use crate::entropy::{TableSet, entry};
 
 /// Sizes of latents, in sixteenths of a symbol, whose costs are at hand.
@@ -49,6 +49,7 @@ type Branches = [u16; BRANCHES];
 pub(super) struct Trellis {
     dependent: Dependent,
     skip: u8,
+    fine: u32,
     tables: TableSet,
     /// `[scales][NEAR]`.
     near: Vec<Branches>,
@@ -69,12 +70,14 @@ struct Step {
 }
 
 impl Trellis {
-    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded.
-    pub(super) fn new(tables: &TableSet, skip: u8) -> Self {
+    /// For the prices of `tables`, where latents with scale indices below `skip` are not coded and have `fine` bits more than
+    /// the entropy model reads.
+    pub(super) fn new(tables: &TableSet, skip: u8, fine: u32) -> Self {
         let dependent = Dependent::new(tables);
         let mut trellis = Trellis {
             dependent,
             skip,
+            fine,
             tables: tables.clone(),
             near: Vec::new(),
             steps: Vec::new(),
@@ -139,7 +142,7 @@ impl Trellis {
                         // At most 4,096 channels.
                         channel: (number * GROUP + i) as u16,
                         scale: scale.min(last),
-                        distance: i32::from(v) - i32::from(mean),
+                        distance: coarse(i32::from(v) - i32::from(mean), self.fine),
                     };
                     coded += usize::from(scale >= self.skip);
                 }
@@ -219,7 +222,8 @@ impl Quantise for Trellis {
                 entry::large(table)
             };
             let channel = usize::from(step.channel);
-            v[channel] = reconstruct(halves(quantiser, symbol) << (FRACTION - 1), mean[channel]);
+            let distance = halves(quantiser, symbol) << (FRACTION - 1 + self.fine);
+            v[channel] = reconstruct(distance, mean[channel]);
         }
         large[first_large..].reverse();
         coded
@@ -276,16 +280,21 @@ mod tests {
         best
     }
 
-    /// Symbols and decoded distances of latents around means of 5.
-    fn choose(tables: &TableSet, latents: &[(i16, u8)]) -> (Vec<i32>, Vec<i32>) {
+    /// Symbols and decoded distances, in sixteenths, of latents around means of 5.
+    fn choose(tables: &TableSet, latents: &[(i16, u8)], fine: u32) -> (Vec<i32>, Vec<i32>) {
         let mean = 5i16;
-        let mut v: Vec<i16> = latents.iter().map(|l| mean + l.0).collect();
+        let mut v: Vec<i16> = latents.iter().map(|l| mean + (l.0 << fine)).collect();
         let scales: Vec<u8> = latents.iter().map(|l| l.1).collect();
         let mut entries = vec![0; v.len() + GROUP];
         let mut large = Vec::new();
         let means = vec![mean; v.len()];
-        let coded =
-            Trellis::new(tables, 0).position(&mut v, &means, &scales, &mut entries, &mut large);
+        let coded = Trellis::new(tables, 0, fine).position(
+            &mut v,
+            &means,
+            &scales,
+            &mut entries,
+            &mut large,
+        );
         assert_eq!(coded, latents.len());
         let mut large = large.into_iter();
         let symbols = entries[..coded].iter().map(|&entry| match (entry >> 8) as i8 {
@@ -294,14 +303,16 @@ mod tests {
         });
         let symbols: Vec<i32> = symbols.collect();
         assert!(large.next().is_none());
-        (symbols, v.iter().map(|&v| i32::from(v) - i32::from(mean)).collect())
+        (symbols, v.iter().map(|&v| (i32::from(v) - i32::from(mean)) >> fine).collect())
     }
 
     proptest! {
         #[test]
-        fn no_path_is_cheaper(latents in prop::collection::vec((-50i16..=50, 0..SCALES), 1..=5)) {
+        fn no_path_is_cheaper(
+            latents in prop::collection::vec((-50i16..=50, 0..SCALES), 1..=5), fine in 0..2u32,
+        ) {
             let tables = tables();
-            let (symbols, decoded) = choose(&tables, &latents);
+            let (symbols, decoded) = choose(&tables, &latents, fine);
             let (cost, followed) = follow(&tables, &latents, &symbols);
             prop_assert_eq!(decoded, followed);
             // Integer costs are rounded down.
@@ -310,10 +321,10 @@ mod tests {
 
         #[test]
         fn a_decoder_that_follows_finds_the_latents(
-            latents in prop::collection::vec((-3000i16..=3000, 0..=255u8), 1..=300),
+            latents in prop::collection::vec((-3000i16..=3000, 0..=255u8), 1..=300), fine in 0..2u32,
         ) {
             let tables = tables();
-            let (symbols, decoded) = choose(&tables, &latents);
+            let (symbols, decoded) = choose(&tables, &latents, fine);
             let known: Vec<_> = latents.iter().map(|l| (l.0, l.1.min(SCALES - 1))).collect();
             prop_assert_eq!(&follow(&tables, &known, &symbols).1, &decoded);
             // Values of a quantiser are a symbol apart, and zero may be preferred to 2.
@@ -326,7 +337,7 @@ mod tests {
         let tables = tables();
         let mut v = [40, -40, 40];
         let (mut entries, mut large) = ([0; 3 + GROUP], Vec::new());
-        let mut trellis = Trellis::new(&tables, 2);
+        let mut trellis = Trellis::new(&tables, 2, 0);
         assert_eq!(trellis.position(&mut v, &[1, 2, 3], &[1, 2, 0], &mut entries, &mut large), 1);
         assert_eq!((v[0], v[2], large.len()), (1, 3, 0));
         assert_eq!(entries[0], entry::pack(2, -3));

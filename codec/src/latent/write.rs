@@ -45,11 +45,12 @@ pub(super) trait Quantise {
 
 impl<'a> SymbolWriter<'a> {
     pub(super) fn new(bundle: &'a Bundle<'a>) -> Self {
-        let (tables, skip) = (&bundle.latent_tables, bundle.settings().skip_below);
-        let quantiser = if bundle.settings().dependent {
-            Quantiser::Dependent(Box::new(Trellis::new(tables, skip)))
+        let (tables, settings) = (&bundle.latent_tables, bundle.settings());
+        let (skip, fine) = (settings.skip_below, settings.fine_bits());
+        let quantiser = if settings.dependent {
+            Quantiser::Dependent(Box::new(Trellis::new(tables, skip, fine)))
         } else {
-            Quantiser::Nearest(Box::new(Nearest::new(tables, skip)))
+            Quantiser::Nearest(Box::new(Nearest::new(tables, skip, fine)))
         };
         let queue = RansEncoder::new();
         SymbolWriter { bundle, queue, quantiser, entries: Vec::new(), large: Vec::new() }

@@ -194,27 +194,27 @@ fn tables(count: usize, widest: f64, quantisers: usize) -> Vec<u8> {
 
 /// The toy bundle's bytes.
 pub(crate) fn toy_bundle() -> Vec<u8> {
-    toy_bundle_in(4, false)
+    toy_bundle_in(4, false, 4)
 }
 
-/// The toy bundle with latents in so many passes, of one or of two quantisers.
-pub(crate) fn toy_bundle_in(passes: u8, dependent: bool) -> Vec<u8> {
-    bundle(analysis_of(1), passes, dependent).to_bytes()
+/// The toy bundle with latents in so many passes, of one or of two quantisers, with so many fractional bits.
+pub(crate) fn toy_bundle_in(passes: u8, dependent: bool, fraction: u8) -> Vec<u8> {
+    bundle(analysis_of(1), passes, dependent, fraction).to_bytes()
 }
 
 /// The same with an analysis program that only takes RGB.
 pub(crate) fn unfoldable_bundle() -> Vec<u8> {
-    bundle(other_analysis(), 4, false).to_bytes()
+    bundle(other_analysis(), 4, false, 4).to_bytes()
 }
 
 /// The toy bundle with all the transforms that a latent space may have.
 pub(crate) fn toy_family() -> Vec<u8> {
-    let mut bundle = bundle(analysis_of(1), 4, false);
+    let mut bundle = bundle(analysis_of(1), 4, false, 4);
     bundle.section(Tag::ANALYSIS_FAST, analysis_of(11)).section(Tag::SYNTHESIS_LITE, synthesis(13));
     bundle.to_bytes()
 }
 
-fn bundle(analysis: Vec<u8>, passes: u8, dependent: bool) -> BundleBuilder {
+fn bundle(analysis: Vec<u8>, passes: u8, dependent: bool, fraction: u8) -> BundleBuilder {
     let knots: Vec<f32> = (0..3).flat_map(|k| [0.02 * 8f32.powi(k); M]).collect();
     let settings = Settings {
         latent_channels: M,
@@ -222,6 +222,7 @@ fn bundle(analysis: Vec<u8>, passes: u8, dependent: bool) -> BundleBuilder {
         skip_below: 1,
         passes,
         dependent,
+        fraction,
         gain_knots: knots,
     };
     let mut bundle = BundleBuilder::new();

@@ -57,6 +57,12 @@ pub enum PackError {
         /// What it has.
         found: u8,
     },
+    /// `codec.json` has a number of fractional bits that codecs do not have.
+    #[error("codec.json: {found} fractional bits, must be 4 or 5")]
+    Fraction {
+        /// What it has.
+        found: u8,
+    },
     /// `codec.json` describes a transform that codecs do not have.
     #[error("codec.json: no transform is called {name}")]
     UnknownTransform {

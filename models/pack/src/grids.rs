@@ -10,7 +10,7 @@ use crate::graph::{Constant, Element, Graph, Node, Values};
 
 /// Step of the latents: the network's unit is 64 grey levels, latents are stored in 1/512 of it.
 pub const LATENT_STEP: f64 = 1.0 / 512.0;
-/// Step of gained latents, decoded symbols and means: four fractional bits.
+/// Step of gained latents as the entropy model reads them: four fractional bits.
 pub const SYMBOL_STEP: f64 = 1.0 / 16.0;
 
 /// The real numbers `step · (q − zero)` that the integers of a tensor stand for.

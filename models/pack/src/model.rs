@@ -68,6 +68,9 @@ pub struct Description {
     /// Whether there are tables of two quantisers, all of the first before all of the second.
     #[serde(default)]
     pub dependent: bool,
+    /// Fractional bits of gained latents and means, 4 or 5.
+    #[serde(default = "four")]
+    pub fraction: u8,
     /// Gains of each knot and channel, from real latents to symbols.
     pub gain_knots: Vec<Vec<f64>>,
     /// Distributions by scale index, for each quantiser.
@@ -94,6 +97,11 @@ pub struct Description {
 /// What models had before there were more.
 fn two() -> u8 {
     2
+}
+
+/// Likewise.
+fn four() -> u8 {
+    4
 }
 
 /// What `codec.json` says about an optional transform.
@@ -130,6 +138,9 @@ impl Description {
         if ![2, 4].contains(&self.passes) {
             return Err(PackError::Passes { found: self.passes });
         }
+        if ![4, 5].contains(&self.fraction) {
+            return Err(PackError::Fraction { found: self.fraction });
+        }
         equal("hyper tables", self.hyper_channels, self.hyper_tables.len())
     }
 
@@ -141,12 +152,13 @@ impl Description {
     /// Constants and gains as the codec uses them.
     ///
     /// Training's gain takes real latents to real symbols. At run time both are integers, of steps [`LATENT_STEP`] and
-    /// [`SYMBOL_STEP`], so the stored gain takes integers to integers: `v = clamp(round(y · g))` one way and
-    /// `y = clamp(round(v · (1 / g)))` the other, with `g = gain · LATENT_STEP / SYMBOL_STEP` (= gain / 32).
+    /// `2^-fraction` ([`SYMBOL_STEP`] or half of it), so the stored gain takes integers to integers: `v = clamp(round(y · g))` one
+    /// way and `y = clamp(round(v · (1 / g)))` the other, with `g = gain · LATENT_STEP · 2^fraction` (gain / 32 or gain / 16).
     pub fn settings(&self) -> Settings {
         let steps = self.steps();
         let latent = steps.get("latents").unwrap_or(LATENT_STEP);
-        let symbol = steps.get("symbols").unwrap_or(SYMBOL_STEP);
+        let read = steps.get("symbols").unwrap_or(SYMBOL_STEP);
+        let symbol = read / f64::from(1 << self.fraction.saturating_sub(4).min(1));
         let gains = self.gain_knots.iter().flatten();
         Settings {
             latent_channels: self.latent_channels,
@@ -154,6 +166,7 @@ impl Description {
             skip_below: self.skip_below,
             passes: self.passes,
             dependent: self.dependent,
+            fraction: self.fraction,
             gain_knots: gains.map(|g| (g * latent / symbol) as f32).collect(),
         }
     }

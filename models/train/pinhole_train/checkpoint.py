@@ -50,7 +50,7 @@ def load(path: Path) -> dict:
     config = state["config"]
     if isinstance(config, Config):
         # What shapes were before they could say so.
-        for key, value in (("passes", 2), ("dependent", False)):
+        for key, value in (("passes", 2), ("dependent", False), ("fraction", 4)):
             if key not in vars(config.shape):
                 object.__setattr__(config.shape, key, value)
     for name, (integers, steps) in state.pop("rounded", {}).items():

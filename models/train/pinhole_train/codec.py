@@ -18,7 +18,7 @@ from .rate import SCALE_COUNT, LogisticMixture, gaussian_bits, gaussian_tables, 
 PIXEL_UNIT = 64.0
 TRUNK_STEP = 1 / 1024
 LATENT_STEP = 1 / 512
-# Gained latents and predicted means are stored with four fractional bits.
+# What the entropy model reads of latents and symbols has four fractional bits.
 SYMBOL_STEP = 1 / 16
 
 
@@ -129,10 +129,10 @@ class Context(nn.Module):
 class Parameters(nn.Module):
     """Features to the mean (units of a symbol) and the scale index of each latent; position by position."""
 
-    def __init__(self, features: int, width: int, latents: int):
+    def __init__(self, features: int, width: int, latents: int, fraction: int):
         super().__init__()
         self.hidden = Pointwise(features, width, Grid("relu8"))
-        self.mean = Pointwise(width, latents, Grid("int16", SYMBOL_STEP))
+        self.mean = Pointwise(width, latents, Grid("int16", 2**-fraction))
         self.scale = Pointwise(width, latents, Grid("index", 1.0))
         with torch.no_grad():
             self.mean.weight.mul_(0.1)
@@ -178,12 +178,12 @@ class Codec(nn.Module):
         features = Grid("int8")
         self.hyper_synthesis = HyperSynthesis(w, z, f, features)
         self.context = Context(m, f, features)
-        self.first = Parameters(f, shape.parameter_width, m)
-        self.second = Parameters(2 * f, shape.parameter_width, m)
+        self.first = Parameters(f, shape.parameter_width, m, shape.fraction)
+        self.second = Parameters(2 * f, shape.parameter_width, m, shape.fraction)
         self.gains = QualityGains(m, shape.gain_knots, lambda_range)
         self.prior = LogisticMixture(z)
-        # Symbols are Q4 fixed point everywhere in the engine; float training skips that rounding.
-        self.symbol_grid = Grid("int16", SYMBOL_STEP)
+        # Gained latents are fixed-point numbers everywhere in the engine; float training skips that rounding.
+        self.symbol_grid = Grid("int16", 2**-shape.fraction)
         self.latent_grid = Grid("int16", LATENT_STEP)
         if shape.dependent:
             # Bits of each magnitude by quantiser and scale, which make symbols depend on each other: see trellis.py.
@@ -201,7 +201,7 @@ class Codec(nn.Module):
         """Through the entropy model: `decoded` latents as a decoder has them, `symbols`, `bits_y` (n, M), `bits_z` (n, Z)."""
         gain = self.gains(quality)
         v = self.symbol_grid(latents * gain)
-        z = self.hyper_analysis(v).float()
+        z = self.hyper_analysis(self._coarse(v)).float()
         # Noise stands for rounding; where hyper-latents are rounded already, it would be counted twice.
         bits_z = self.prior.bits(z if self.hyper_analysis.down2.grid.enabled else self._noisy(z))
         h = self.hyper_synthesis(round_ste(z))
@@ -210,7 +210,7 @@ class Codec(nn.Module):
         for at, part in enumerate(ORDERS[self.shape.passes]):
             features = take(h, part)
             if at:
-                near = take(self.context(symbols), part)
+                near = take(self.context(self._coarse(symbols)), part)
                 mean, index = self.second(torch.cat([features, near.to(h.dtype)], 1))
             else:
                 mean, index = self.first(features)
@@ -234,6 +234,12 @@ class Codec(nn.Module):
         analysis = analysis or next(iter(self.shape.analyses))
         coded = self.code(self.analyse(picture, {analysis: len(picture)}), quality)
         return coded | {"picture": self.draw(coded["decoded"], synthesis or next(iter(self.shape.syntheses)))}
+
+    def _coarse(self, x: torch.Tensor) -> torch.Tensor:
+        """Gained latents as the entropy model reads them: in steps of SYMBOL_STEP, ties upwards."""
+        if self.shape.fraction == 4 or not self.symbol_grid.enabled:
+            return x
+        return x + (torch.floor(x / SYMBOL_STEP + 0.5) * SYMBOL_STEP - x).detach()
 
     def _noisy(self, x: torch.Tensor) -> torch.Tensor:
         return x + torch.rand_like(x) - 0.5 if self.training else torch.round(x)

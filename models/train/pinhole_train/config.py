@@ -47,6 +47,8 @@ class Shape:
     passes: int = 4
     # Two quantisers that take turns by the symbols before: see trellis.py.
     dependent: bool = False
+    # Fractional bits of gained latents and predicted means, 4 or 5.
+    fraction: int = 4
     analyses: dict[str, AnalysisShape] = field(default_factory=lambda: {"default": AnalysisShape()})
     # The first one shapes the latents; the others learn to draw them as they are.
     syntheses: dict[str, SynthesisShape] = field(default_factory=lambda: {"standard": SynthesisShape()})

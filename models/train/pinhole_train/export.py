@@ -171,6 +171,7 @@ def export(
         "skip_below": SKIP_BELOW,
         "passes": config.shape.passes,
         "dependent": config.shape.dependent,
+        "fraction": config.shape.fraction,
         "gain_knots": model.gains.log_gain.exp().tolist(),
         "latent_tables": latent_tables,
         "hyper_tables": [{"min": low, "pmf": pmf} for low, pmf in hyper_tables(model)],

@@ -94,6 +94,12 @@ class Grid(nn.Module):
         else:
             self.log_step = nn.Parameter(torch.tensor(0.0))
 
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        # A fixed step is the shape's to say, not that of the weights: a stage may have finer ones than its start.
+        if self.fixed:
+            state_dict[f"{prefix}fixed_step"] = self.fixed_step.clone()
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
     @property
     def step(self) -> torch.Tensor:
         """What one integer stands for."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from . import checkpoint
-from .codec import LATENT_STEP, PIXEL_UNIT, SYMBOL_STEP, Analysis, Codec, Synthesis
+from .codec import LATENT_STEP, PIXEL_UNIT, Analysis, Codec, Synthesis
 from .config import AnalysisShape, Config, Shape, SynthesisShape
 from .layers import QuantisedConv
 from .rate import LogisticMixture, prices_of
@@ -57,7 +57,7 @@ def recover(bundle: Path, out: Path) -> str:
     model = Codec(shape, (low, high))
     with torch.no_grad():
         # The engine's gains turn integers of the latents into integers of the symbols.
-        model.gains.log_gain.copy_(torch.tensor(np.log(gains * (SYMBOL_STEP / LATENT_STEP))))
+        model.gains.log_gain.copy_(torch.tensor(np.log(gains * (2**-shape.fraction / LATENT_STEP))))
         _fill_all(model, programs)
         if shape.dependent:
             model.prices.copy_(torch.tensor(prices_of([table for _, table in read_tables(sections["TBLL"])])))
@@ -115,6 +115,7 @@ def _shape(sections: dict[str, bytes], programs: dict[str, list[Convolution]]) -
     syntheses = {name: programs[tag] for tag, name in SYNTHESES.items() if tag in programs}
     shape = Shape(
         latents=latents, hyper_latents=hyper_latents, gain_knots=knots, passes=4 if flags & 1 else 2, dependent=bool(flags & 2),
+        fraction=5 if flags & 4 else 4,
         hyper_width=len(programs["HYAN"][0].bias), entropy_width=len(programs["CTXT"][-1].bias),
         parameter_width=len(programs["PAR1"][0].bias),
         analyses={name: AnalysisShape(len(net[0].bias), *_blocks(net, 1), *_blocks(net, 2)) for name, net in analyses.items()},

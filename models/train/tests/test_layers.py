@@ -1,5 +1,6 @@
 """Quantisation as the engine does it, and the gains."""
 
+import dataclasses
 import math
 import shutil
 
@@ -24,6 +25,21 @@ def grid(kind: str, step: float) -> Grid:
 def test_a_grid_rounds_half_to_even():
     x = torch.tensor([0.5, 1.5, 2.5, -0.5, -1.5, 0.49, 0.51]) * 0.25
     assert (grid("int8", 0.25)(x) / 0.25).tolist() == [0, 2, 2, 0, -2, 0, 1]
+
+
+def test_a_fixed_step_is_that_of_the_shape_whatever_is_loaded():
+    coarse, fine = (Codec(dataclasses.replace(SHAPE, fraction=bits), (1e-3, 1e-1)) for bits in (4, 5))
+    fine.load_state_dict(coarse.state_dict())
+    assert [p.mean.grid.step.item() for p in (fine.first, fine.second)] == [1 / 32, 1 / 32]
+    assert torch.equal(fine.first.mean.weight, coarse.first.mean.weight)
+
+
+def test_the_entropy_model_reads_sixteenths_with_ties_upwards():
+    model = Codec(dataclasses.replace(SHAPE, fraction=5), (1e-3, 1e-1))
+    x = torch.tensor([-3.0, -2, -1, 0, 1, 2, 3]) / 32
+    assert torch.equal(model._coarse(x), x)
+    enable_quantisation(model)
+    assert (model._coarse(x) * 16).tolist() == [-1, -1, 0, 0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

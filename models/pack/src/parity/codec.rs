@@ -116,14 +116,14 @@ impl<'m> Checker<'m> {
         let gains = self.settings.gains(quality);
         let inverse: Vec<f32> = gains.iter().map(|g| 1.0 / g).collect();
         let symbols = scaled(latents, &gains);
-        let hyper = self.one(place::HYPER_ANALYSIS, vec![symbols.clone()], against)?;
+        let hyper = self.one(place::HYPER_ANALYSIS, vec![self.as_read(&symbols)], against)?;
         let features = self.one(place::HYPER_SYNTHESIS, vec![hyper], against)?;
         let mut decoded = Tensor::zeros(symbols.dtype(), symbols.size, symbols.channels);
         for pass in 0..self.settings.passes {
             let predicted = if pass == 0 {
                 self.link(place::FIRST, vec![features.clone()], against)?
             } else {
-                let near = self.one(place::CONTEXT, vec![decoded.clone()], against)?;
+                let near = self.one(place::CONTEXT, vec![self.as_read(&decoded)], against)?;
                 self.link(place::SECOND, vec![features.clone(), near], against)?
             };
             self.decode(&symbols, &predicted, pass, &mut decoded);
@@ -136,7 +136,18 @@ impl<'m> Checker<'m> {
         Ok(())
     }
 
-    /// Writes the decoded values of the positions of one pass: the mean, plus a whole number of symbols (16 steps).
+    /// Gained latents as the entropy model reads them: with four fractional bits, ties upwards.
+    fn as_read(&self, symbols: &Tensor) -> Tensor {
+        let fine = self.settings.fraction - 4;
+        let mut read = symbols.clone();
+        if let TensorData::I16(values) = &mut read.data {
+            let coarse = |v: i16| ((i32::from(v) + (1 << fine >> 1)) >> fine) as i16;
+            values.iter_mut().for_each(|v| *v = coarse(*v));
+        }
+        read
+    }
+
+    /// Writes the decoded values of the positions of one pass: the mean, plus a whole number of symbols.
     fn decode(&self, symbols: &Tensor, predicted: &[Tensor], pass: u8, decoded: &mut Tensor) {
         let [mean, scale] = predicted else { return };
         let (
@@ -149,15 +160,16 @@ impl<'m> Checker<'m> {
             return;
         };
         let (channels, width) = (symbols.channels, symbols.size.width);
+        let symbol = 1 << self.settings.fraction;
         for at in 0..v.len() {
             let position = at / channels;
             if self.settings.pass_of(position / width, position % width) != pass {
                 continue;
             }
-            let residual = f64::from(i32::from(v[at]) - i32::from(mean[at])) / 16.0;
+            let residual = f64::from(i32::from(v[at]) - i32::from(mean[at])) / f64::from(symbol);
             let coded = scale[at] >= self.settings.skip_below;
             let residual = if coded { residual.round_ties_even() as i32 } else { 0 };
-            out[at] = (i32::from(mean[at]) + 16 * residual).clamp(-32768, 32767) as i16;
+            out[at] = (i32::from(mean[at]) + symbol * residual).clamp(-32768, 32767) as i16;
         }
     }
 
