@@ -177,7 +177,7 @@ impl Settings {
 
     /// Fractional bits of gained latents beyond those that the entropy model reads.
     pub(crate) fn fine_bits(&self) -> u32 {
-        u32::from(self.fraction.saturating_sub(4)).min(1)
+        u32::from(self.fraction > 4)
     }
 
     /// The pass (from 0) that codes the latents of a row and column of a chunk.
@@ -361,14 +361,10 @@ impl<'a> Bundle<'a> {
     }
 
     fn analysis_of(&self, effort: Effort) -> Option<&Program<'a>> {
+        let there = effort.tags().iter().all(|&tag| self.section(tag).is_some());
         let [fast, default] = &self.analyses;
-        match effort {
-            Effort::Fast => fast.as_ref(),
-            Effort::Default => default.as_ref(),
-            Effort::Best => {
-                default.as_ref().filter(|_| self.syntheses[Synthesis::Standard as usize].is_some())
-            }
-        }
+        let program = if effort == Effort::Fast { fast } else { default };
+        program.as_ref().filter(|_| there)
     }
 
     /// The efforts whose transforms are there, least first.

@@ -38,19 +38,15 @@ pub(super) struct ClosedLoop<'p, 'a> {
     pub(super) channels: usize,
 }
 
-/// What a thread runs the loop's transforms on.
-#[derive(Debug, Default)]
-pub(super) struct Looker {
-    drawing: Executor,
-    analysing: Executor,
-}
+/// What a thread runs the loop's transforms on: the analysis, the synthesis.
+pub(super) type Looker<'e> = (&'e mut Executor, &'e mut Executor);
 
 impl ClosedLoop<'_, '_> {
     /// Corrects the latents of a whole picture, `size` in positions. `coded` is what its decoder will see of them at the
     /// quality; both `[rows][columns][M]` in 1/512. No row of the picture is kept for longer than the analysis needs it.
     pub(super) fn correct(
         &self,
-        lookers: &mut [Looker],
+        lookers: &mut [Looker<'_>],
         quality: u16,
         size: Size,
         coded: &[i16],
@@ -76,7 +72,7 @@ impl ClosedLoop<'_, '_> {
     /// Corrects the latents of some units of the analysis, which `own` has.
     fn band(
         &self,
-        looker: &mut Looker,
+        (analysing, drawing): &mut Looker<'_>,
         [lost, added]: [i32; 2],
         size: Size,
         units: Range<usize>,
@@ -86,20 +82,15 @@ impl ClosedLoop<'_, '_> {
         let row_len = size.width * self.channels;
         let first = units.start * self.analysis.unit() / PATCH;
         let pixels = Size { height: size.height * PATCH, width: size.width * PATCH };
-        let Looker { drawing, analysing } = looker;
         let mut analysing = analysing.start(self.analysis, pixels, units)?;
-        // Drawn rows that the analysis has not taken yet, from `begin` on.
-        let mut begin = analysing.next_input_rows(0).start;
-        let line_len = pixels.width * 3;
-        let from = begin / PATCH;
-        let mut drawn: Vec<u8> = Vec::new();
-        let mut skipped = (begin - from * PATCH) * line_len;
+        let from = analysing.next_input_rows(0).start / PATCH;
         let mut drawing = drawing.start(self.synthesis, size, from..size.height)?;
+        // Drawn rows that the analysis has not read yet, from `begin` on.
+        let (mut drawn, mut begin) = (Vec::new(), from * PATCH);
+        let line_len = pixels.width * 3;
         while !analysing.is_done() {
-            let needed = analysing.next_input_rows(0);
-            drawn.drain(..((needed.start - begin) * line_len).min(drawn.len()));
-            begin = needed.start;
-            while drawn.len() < needed.len() * line_len && !drawing.is_done() {
+            let read = (analysing.next_input_rows(0).end - begin) * line_len;
+            while drawn.len() < read && !drawing.is_done() {
                 let mut source = |_input: usize, y: usize, row: RowMut<'_>| {
                     if let RowMut::I16(row) = row {
                         row.copy_from_slice(&coded[y * row_len..][..row_len]);
@@ -107,9 +98,7 @@ impl ClosedLoop<'_, '_> {
                 };
                 let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
                     if let RowRef::U8(row) = row {
-                        let dropped = skipped.min(row.len());
-                        skipped -= dropped;
-                        drawn.extend_from_slice(&row[dropped..]);
+                        drawn.extend_from_slice(row);
                     }
                 };
                 drawing.step(&mut source, &mut sink)?;
@@ -129,6 +118,8 @@ impl ClosedLoop<'_, '_> {
                 }
             };
             analysing.step(&mut source, &mut sink)?;
+            drawn.drain(..read);
+            begin += read / line_len;
         }
         Ok(())
     }
@@ -225,7 +216,10 @@ mod tests {
             assert!(expected != latents);
 
             for bands in [1, 2, 3, 20] {
-                let mut lookers: Vec<Looker> = (0..bands).map(|_| Looker::default()).collect();
+                let mut executors: Vec<[Executor; 2]> =
+                    (0..bands).map(|_| Default::default()).collect();
+                let mut lookers: Vec<Looker<'_>> =
+                    executors.iter_mut().map(|[a, b]| (a, b)).collect();
                 let mut own = latents.clone();
                 closed.correct(&mut lookers, 3000, size, &coded, &mut own).unwrap();
                 assert!(own == expected, "{height} by {width} in {bands} bands");

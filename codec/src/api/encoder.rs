@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::closed_loop::{ClosedLoop, Looker};
+use super::closed_loop::ClosedLoop;
 use super::frame::{PictureRef, check_size};
 use super::lines::Lines;
 use super::search::{Found, quality_for};
@@ -69,7 +69,8 @@ pub struct Encoder<'a> {
     /// Of each thread: one for the analysis transform, one for the latents.
     executors: Vec<Executor>,
     coders: Vec<ChunkEncoder<'a>>,
-    lookers: Vec<Looker>,
+    /// For the synthesis of [`Effort::Best`]; made when first needed.
+    drawers: Vec<Executor>,
     /// Analysis programs folded for other lines than RGB; made when first needed.
     folded: Vec<Folded<'a>>,
 }
@@ -108,8 +109,7 @@ impl<'a> Encoder<'a> {
         bundle.hyper_analysis()?;
         let executors = parallel::workers(threads, Executor::new);
         let coders = parallel::workers(threads, || ChunkEncoder::new(bundle));
-        let lookers = parallel::workers(threads, Looker::default);
-        Ok(Encoder { bundle, executors, coders, lookers, folded: Vec::new() })
+        Ok(Encoder { bundle, executors, coders, drawers: Vec::new(), folded: Vec::new() })
     }
 
     /// Encodes a picture to a whole file: a [`&Picture`](super::Picture) or a [`PictureRef`].
@@ -372,7 +372,10 @@ impl<'a> Encoder<'a> {
         };
         let cover = |side: u32| (side as usize).div_ceil(PATCH);
         let size = Size { height: cover(header.height), width: cover(header.width) };
-        closed.correct(&mut self.lookers, header.quality, size, &decoded.concat(), latents)
+        // The picture was analysed: what did that is free.
+        self.drawers.resize_with(self.executors.len(), Executor::new);
+        let mut lookers: Vec<_> = self.executors.iter_mut().zip(&mut self.drawers).collect();
+        closed.correct(&mut lookers, header.quality, size, &decoded.concat(), latents)
     }
 
     fn per_band<T: Send>(

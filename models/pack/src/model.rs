@@ -158,7 +158,7 @@ impl Description {
         let steps = self.steps();
         let latent = steps.get("latents").unwrap_or(LATENT_STEP);
         let read = steps.get("symbols").unwrap_or(SYMBOL_STEP);
-        let symbol = read / f64::from(1 << self.fraction.saturating_sub(4).min(1));
+        let symbol = read * 2f64.powi(4 - i32::from(self.fraction));
         let gains = self.gain_knots.iter().flatten();
         Settings {
             latent_channels: self.latent_channels,

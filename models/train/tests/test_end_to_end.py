@@ -42,7 +42,7 @@ default = { blocks = 1, hidden = 32, low_hidden = 32 }
 [shape.syntheses]
 standard = { blocks = 1, hidden = 32, low_hidden = 32 }
 """
-# As the bundles that ship; the float stage is without, so that the next one has to take that over, too.
+# As the bundles that ship or will; the float stage is without, so that the next one has to take that over, too.
 DEPENDENT = SHAPE.replace("gain_knots", "dependent = true\nfraction = 5\ngain_knots")
 QUANTISED_STAGE = FLOAT_STAGE.replace("tiny-float", "tiny-int8") + "quantise = true\nmse_share = 0.5\nperceptual = 0.01\nborder = 0.1\n"
 
