@@ -1,11 +1,18 @@
 //! Work on several workers: in parallel with the feature `rayon`, one after the other without.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// One worker for each thread to use.
 pub(crate) fn workers<W>(threads: usize, new: impl FnMut() -> W) -> Vec<W> {
     let threads = if cfg!(feature = "rayon") { threads.clamp(1, 256) } else { 1 };
     core::iter::repeat_with(new).take(threads).collect()
+}
+
+/// `units` in so many ranges of like length, in order; fewer if there are fewer units, one if there are none.
+pub(crate) fn ranges(units: usize, workers: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = workers.min(units).max(1);
+    (0..count).map(move |n| units * n / count..units * (n + 1) / count)
 }
 
 /// `work` on each of `items`, each with a worker of its own (there are at least as many).

@@ -55,11 +55,9 @@ impl ClosedLoop<'_, '_> {
         let row_len = size.width * self.channels;
         let units = size.height * PATCH / self.analysis.unit();
         let rows = self.analysis.unit() / PATCH;
-        let bands = lookers.len().min(units).max(1);
         let mut rest = latents;
-        let mut jobs = Vec::with_capacity(bands);
-        for band in 0..bands {
-            let units = units * band / bands..units * (band + 1) / bands;
+        let mut jobs = Vec::new();
+        for units in parallel::ranges(units, lookers.len()) {
             let (own, later) = rest.split_at_mut((units.len() * rows * row_len).min(rest.len()));
             jobs.push((units, own));
             rest = later;

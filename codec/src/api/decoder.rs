@@ -309,10 +309,8 @@ fn split_rows(
     patch: usize,
     bands: usize,
 ) -> Vec<(Range<usize>, PictureMut<'_>)> {
-    let bands = bands.clamp(1, units.max(1));
-    let mut out = Vec::with_capacity(bands);
-    for band in 0..bands {
-        let range = units * band / bands..units * (band + 1) / bands;
+    let mut out = Vec::new();
+    for range in parallel::ranges(units, bands) {
         let (own, rest) = picture.split(range.len() * patch);
         out.push((range, own));
         picture = rest;

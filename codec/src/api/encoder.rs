@@ -322,7 +322,7 @@ impl<'a> Encoder<'a> {
         effort: Effort,
     ) -> Result<Vec<Vec<u8>>, EncodeError> {
         let latents = self.corrected(header, latents, effort)?;
-        self.per_band(header, &latents, ChunkEncoder::encode)
+        self.per_band(header, &latents, |coder, geometry, mut v| coder.encode(geometry, &mut v))
     }
 
     /// Bytes of all latent chunks' payloads at the header's quality.
@@ -333,7 +333,8 @@ impl<'a> Encoder<'a> {
         effort: Effort,
     ) -> Result<u64, EncodeError> {
         let latents = self.corrected(header, latents, effort)?;
-        let costs = self.per_band(header, &latents, ChunkEncoder::cost)?;
+        let costs =
+            self.per_band(header, &latents, |coder, geometry, mut v| coder.cost(geometry, &mut v))?;
         Ok(costs.into_iter().sum())
     }
 
@@ -360,10 +361,10 @@ impl<'a> Encoder<'a> {
     ) -> Result<(), EncodeError> {
         let settings = self.bundle.settings();
         let gains = Gains::new(settings, header.quality);
-        let decoded = self.per_band(header, latents, |coder, geometry, v| {
-            coder.quantise(geometry, v)?;
-            scale_row(v, &gains.inverse);
-            Ok(v.to_vec())
+        let decoded = self.per_band(header, latents, |coder, geometry, mut v| {
+            coder.quantise(geometry, &mut v)?;
+            scale_row(&mut v, &gains.inverse);
+            Ok(v)
         })?;
         let closed = ClosedLoop {
             analysis: self.bundle.analysis(Effort::Best)?,
@@ -382,7 +383,7 @@ impl<'a> Encoder<'a> {
         &mut self,
         header: &Header,
         latents: &[i16],
-        work: impl Fn(&mut ChunkEncoder<'a>, Geometry, &mut [i16]) -> Result<T, EncodeError> + Sync,
+        work: impl Fn(&mut ChunkEncoder<'a>, Geometry, Vec<i16>) -> Result<T, EncodeError> + Sync,
     ) -> Result<Vec<T>, EncodeError> {
         let bundle = self.bundle;
         let gains = Gains::new(bundle.settings(), header.quality);
@@ -392,7 +393,7 @@ impl<'a> Encoder<'a> {
             let own = &latents[rows.start * geometry.columns * m..][..geometry.positions() * m];
             let mut v = own.to_vec();
             scale_row(&mut v, &gains.forward);
-            work(coder, geometry, &mut v)
+            work(coder, geometry, v)
         })
     }
 

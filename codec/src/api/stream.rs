@@ -42,7 +42,7 @@ struct State {
     /// Rows given so far, and those of them that the transform has taken.
     pushed: u32,
     held: Held,
-    /// Latents and alpha that wait for their chunk to be whole, or the picture: gained in the first case.
+    /// Latents and alpha that wait for their chunk to be whole, or the picture.
     latents: Vec<i16>,
     alpha: Vec<u8>,
     /// An earlier push failed half-way.
@@ -155,7 +155,6 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         state.advance(encoder.parts(state.reads)?, &rows, first, last, out)?;
         if last && state.reads.waits() {
             encoder.correct(&state.header, &mut state.latents)?;
-            scale_row(&mut state.latents, &state.gains.forward);
             state.code(encoder.parts(state.reads)?.coder, out)?;
         }
         state.broken = false;
@@ -219,18 +218,14 @@ impl State {
                     }
                 }
             };
-            let (latents, gains, waits) = (&mut self.latents, &self.gains, self.reads.waits());
+            let latents = &mut self.latents;
             let mut sink = |_output: usize, _y: usize, row: RowRef<'_>| {
                 if let RowRef::I16(row) = row {
-                    let start = latents.len();
                     latents.extend_from_slice(row);
-                    if !waits {
-                        scale_row(&mut latents[start..], &gains.forward);
-                    }
                 }
             };
             run.step(&mut source, &mut sink)?;
-            if !waits {
+            if !self.reads.waits() {
                 self.code(coder, out)?;
             }
         }
@@ -262,7 +257,9 @@ impl State {
             if self.latents.len() < len {
                 break;
             }
-            let payload = coder.encode(geometry, &mut self.latents[..len])?;
+            let latents = &mut self.latents[..len];
+            scale_row(latents, &self.gains.forward);
+            let payload = coder.encode(geometry, latents)?;
             self.writer.write(Chunk { id, payload: &payload }, out)?;
             self.latents.drain(..len);
             if let Some(id) = self.writer.next_id().filter(|id| id.kind == ChunkKind::Alpha) {

@@ -5,6 +5,7 @@ use core::ops::Range;
 use alloc::vec::Vec;
 
 use super::{Executor, Program, RowMut, RowRef, RunError, Size, Tensor};
+use crate::parallel;
 
 /// Checks whole inputs against a program.
 pub(super) fn check_inputs(program: &Program<'_>, inputs: &[Tensor]) -> Result<Size, RunError> {
@@ -94,11 +95,10 @@ where
         }
         lengths.push((own.width * info.channels, own.height / units.max(1)));
     }
-    let bands = executors.len().min(units.max(1));
-    let mut jobs = Vec::with_capacity(bands);
+    let mut jobs = Vec::new();
     let mut rest: Vec<RowMut<'_>> = outputs.iter_mut().map(RowMut::reborrow).collect();
-    for (band, executor) in executors.iter_mut().take(bands).enumerate() {
-        let range = units * band / bands..units * (band + 1) / bands;
+    let ranges = parallel::ranges(units, executors.len());
+    for (executor, range) in executors.iter_mut().zip(ranges) {
         let mut own = Vec::with_capacity(rest.len());
         let mut later = Vec::with_capacity(rest.len());
         for (out, &(row, per_unit)) in rest.into_iter().zip(&lengths) {

@@ -93,10 +93,10 @@ pub fn verify(bundle: &[u8], folder: &Path, pictures: &[Picture]) -> Result<Repo
     let model = Model::read(folder)?;
     for (tag, expected) in model.sections()? {
         let found = parsed.section(tag);
-        let analysis = Effort::ALL.iter().any(|effort| effort.tags().contains(&tag));
-        let synthesis = Synthesis::ALL.iter().any(|synthesis| synthesis.tag() == tag);
+        let transform = Effort::ALL.iter().any(|effort| effort.tags().contains(&tag))
+            || Synthesis::ALL.iter().any(|synthesis| synthesis.tag() == tag);
         let hyper = tag == Tag::HYPER_ANALYSIS && !parsed.can_encode();
-        let dropped = found.is_none() && (hyper || analysis || synthesis);
+        let dropped = found.is_none() && (hyper || transform);
         if !dropped && found != Some(&expected) {
             return Err(PackError::SectionDiffers { tag: tag.to_string() });
         }
