@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that shares the latent space of a pair, from its last checkpoint to bundles: 70 minutes on two Zen 5 cores.
+# All that shares the latent space of a pair, from its last checkpoint to bundles: 75 minutes on two Zen 5 cores.
 #   ./family.sh PHOTOS VERSION
 # Reads runs/photo-pair/last.ckpt, and runs/photo/last.ckpt for where `fast` and `lite` begin (`recover` makes one of a
 # bundle). Writes runs/photo.pinm, runs/photo-hq.pinm and runs/photo-gan.pinm. Interrupted, it goes on where it was.
@@ -13,29 +13,35 @@ export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
 run() { "$python" -m pinhole_train "$@"; }
 stages() { for name; do run train "configs/$name.toml" --data "$photos" --out "runs/$name"; done; }
-decoders() { run decoder "${@/#/configs/decoders/}" --codec runs/photo-family/last.ckpt --data "$photos" --out runs/decoders; }
-# Runs two commands side by side; ends the script if either fails.
-both() {
-    $1 &
-    local first=$!
-    $2 &
-    wait "$first"
-    wait $!
+# Stages of float decoders on the latents of a codec.
+decoders() {
+    local configs=("${@:2}")
+    configs=("${configs[@]/#/configs/decoders/photo-}")
+    run decoder "${configs[@]/%/.toml}" --codec "runs/$1/last.ckpt" --data "$photos" --out runs/decoders
 }
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
+bundle() {
+    stages photo-fast-follow photo-fast photo-lite photo-standard
+    run join runs/photo-joined/last.ckpt analyses.fast=runs/photo-fast/last.ckpt \
+        syntheses.lite=runs/photo-lite/last.ckpt syntheses.standard=runs/photo-standard/last.ckpt --out runs/photo-family/last.ckpt
+    run export runs/photo-family/last.ckpt --data "$photos" --out runs/export --lambda-range 2e-4 0.4 --name photo --version "$version"
+    "$pinhole" model pack runs/export -o runs/photo.pinm --check ../../samples/{coffee,chelsea,astronaut}.png
+}
+# Packs the decoder of a stage under its name in the family.
+pack_decoder() {
+    run export-decoder "runs/decoders/photo-$1/decoder.ckpt" --out runs/export-decoders
+    "$pinhole" model pack-decoder "runs/export-decoders/photo-$1.onnx" --decoder "$2" --manifest "runs/export-decoders/photo-$1.json" \
+        -o "runs/photo-$2.pinm"
+}
+hq() { decoders photo-joined hq && pack_decoder hq hq; }
 
 run join runs/photo-pair/last.ckpt analyses.fast=runs/photo/last.ckpt syntheses.lite=runs/photo/last.ckpt \
     --out runs/photo-joined/last.ckpt
-both "stages photo-fast-follow photo-fast" "stages photo-lite photo-standard"
-run join runs/photo-joined/last.ckpt analyses.fast=runs/photo-fast/last.ckpt \
-    syntheses.lite=runs/photo-lite/last.ckpt syntheses.standard=runs/photo-standard/last.ckpt --out runs/photo-family/last.ckpt
-
-run export runs/photo-family/last.ckpt --data "$photos" --out runs/export --lambda-range 2e-4 0.4 --name photo --version "$version"
-"$pinhole" model pack runs/export -o runs/photo.pinm --check ../../samples/{coffee,chelsea,astronaut}.png
-
-both "decoders photo-hq.toml" "decoders photo-perceptual.toml photo-gan.toml photo-student.toml"
-run export-decoder runs/decoders/photo-{hq,student}/decoder.ckpt --out runs/export-decoders
-for pair in hq:hq student:gan; do
-    from=runs/export-decoders/photo-${pair%:*}
-    "$pinhole" model pack-decoder "$from.onnx" --decoder "${pair#*:}" --manifest "$from.json" -o "runs/photo-${pair#*:}.pinm"
-done
+# `hq` begins with the synthesis of the pair, for it takes longest.
+hq &
+hq=$!
+trap 'pkill -P $hq || true' EXIT
+bundle
+decoders photo-family perceptual gan student
+pack_decoder student gan
+wait $hq

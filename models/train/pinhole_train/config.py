@@ -91,6 +91,8 @@ class Config:
     # Until this share of the steps, squared error alone is what pictures are judged by.
     score_from: float = 0.0
     border: float = 0.0
+    # Of the errors where they are worst, relative to the full weight of squared error.
+    peak: float = 0.0
     ema: float = 0.999
     # Fuse many small operations: on a GPU those of the loss, on a processor those of rounding.
     compile: bool = False

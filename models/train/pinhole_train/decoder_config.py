@@ -31,9 +31,10 @@ class DecoderConfig:
     start: str = ""
     synthesis: str = "standard"
     analysis: str = "default"
-    # Weights as in the codec's own stages: lambda * MSE, border errors, SSIMULACRA2.
+    # Weights as in the codec's own stages: lambda * MSE, border errors, worst errors, SSIMULACRA2.
     mse_share: float = 1.0
     border: float = 0.0
+    peak: float = 0.0
     perceptual: float = 0.0
     # Distance by features of a network for recognition (`recognition.py`), times (1 - quality)^2.
     features: float = 0.0

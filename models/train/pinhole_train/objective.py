@@ -8,7 +8,7 @@ import torch
 
 from .config import Config
 from .decoder_config import DecoderConfig
-from .perceptual import border_error, ssimulacra2
+from .perceptual import border_error, peak_error, ssimulacra2
 
 
 def lambda_of(quality: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
@@ -32,6 +32,8 @@ def distortion(
     parts = {"mse": mse}
     if config.border:
         total = total + config.border * lam * border_error(drawn, target)
+    if config.peak:
+        total = total + config.peak * lam * peak_error(drawn, target)
     if config.perceptual:
         score = ssimulacra2(target, drawn, whole=False)
         total = total + config.perceptual * (lam / 0.01) ** 0.6 * (100 - score)

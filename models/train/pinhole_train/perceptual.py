@@ -9,6 +9,7 @@ score of a whole picture agrees with the reference to about three points, and it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -141,13 +142,33 @@ def border_error(distorted: torch.Tensor, original: torch.Tensor, patch: int = 8
     return (down.square().mean((1, 2, 3)) + right.square().mean((1, 2, 3))) / 2
 
 
+def _local_means(around: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: F.avg_pool2d(x, around, 1, around // 2, count_include_pad=False)
+
+
+def _local_variance(picture: torch.Tensor, around: int) -> torch.Tensor:
+    """Variance (n, 1, h, w) in squared grey levels over `around` pixels each way, mean over the colours."""
+    mean = _local_means(around)
+    return (mean(picture.square()) - mean(picture).square()).clamp(min=0).mean(1, keepdim=True)
+
+
 def pattern_error(distorted: torch.Tensor, original: torch.Tensor, around: int = 5) -> torch.Tensor:
     """Mean squared fine error (n,) in grey levels, weighted by how flat the original is there: grain and patterns that an eye finds.
 
     Fine is what a mean over `around` pixels takes away. The weight is a half where the original deviates by 4 grey levels.
     """
-    mean = lambda x: F.avg_pool2d(x, around, 1, around // 2, count_include_pad=False)  # noqa: E731
     error = distorted - original
-    fine = error - mean(error)
-    variance = (mean(original.square()) - mean(original).square()).clamp(min=0).mean(1, keepdim=True)
-    return (fine.square() / (1 + variance / 16)).mean((1, 2, 3))
+    fine = error - _local_means(around)(error)
+    return (fine.square() / (1 + _local_variance(original, around) / 16)).mean((1, 2, 3))
+
+
+def peak_error(distorted: torch.Tensor, original: torch.Tensor, window: int = 16, power: int = 3) -> torch.Tensor:
+    """Power mean (n,) of the squared errors of windows, in squared grey levels: a picture is judged by where it is worst.
+
+    So do an eye and Butteraugli. Windows are `window` pixels wide, at steps of half of that. Activity masks: errors count for
+    1 / sqrt(2) where the original deviates by 8 grey levels.
+    """
+    masked = (distorted - original).square() / (1 + _local_variance(original, 5) / 64).sqrt()
+    windows = F.avg_pool2d(masked, window, window // 2).mean(1)
+    # The root has no gradient at zero.
+    return windows.clamp(min=1e-6).pow(power).mean((1, 2)) ** (1 / power)

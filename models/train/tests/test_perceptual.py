@@ -8,7 +8,7 @@ import torch
 from conftest import as_tensor, picture
 from PIL import Image
 
-from pinhole_train.perceptual import border_error, pattern_error, ssimulacra2
+from pinhole_train.perceptual import border_error, pattern_error, peak_error, ssimulacra2
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -127,3 +127,19 @@ def test_a_pattern_counts_where_the_original_is_flat():
     assert 14 < pattern_error(flat + checks, flat).item() < 18
     assert pattern_error(flat + 4, flat).item() < 1e-6
     assert pattern_error(busy + checks, busy).item() < 0.2
+
+
+def test_errors_of_equal_energy_count_for_more_where_they_are_gathered():
+    flat = torch.full((1, 3, 64, 64), 128.0)
+    gathered, spread = flat.clone(), flat + 4
+    gathered[:, :, 16:32, 16:32] += 16
+    assert peak_error(flat, flat).item() < 1e-5
+    assert peak_error(spread, flat).item() == pytest.approx(16)
+    # Of 49 windows one has the error whole, four its half and four its quarter.
+    expected = 256 * ((1 + 4 / 8 + 4 / 64) / 49) ** (1 / 3)
+    assert peak_error(gathered, flat).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_activity_masks_errors():
+    busy = 128 + 40 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert 2 < peak_error(busy + 4, busy).item() < 16 / 4
