@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::EncodeError;
-use super::encoder::PATCH;
+use super::positions::PATCH;
 use crate::engine::{Executor, Program, RowMut, RowRef, Size};
 use crate::format::QUALITY_MAX;
 use crate::parallel;

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::display::RowWriter;
-use super::encoder::PATCH;
 use super::latents::{LatentDecoder, Latents, Opened, check_space, each_alpha};
+use super::positions::{PATCH, positions};
 use super::{DecodeError, Picture, PictureMut, PixelFormat};
 use crate::bundle::{Bundle, BundleError, Synthesis};
-use crate::engine::{Executor, Program, RowMut, RowRef, Size};
+use crate::engine::{Executor, Program, RowMut, RowRef};
 use crate::format::{ChunkId, Colour, Header, Metadata};
 use crate::parallel;
 
@@ -277,8 +277,7 @@ impl<'a> Decoder<'a> {
         };
         let patch = PATCH / scale.factor() as usize;
         let m = self.bundle.settings().latent_channels;
-        let (width, height) = (header.width as usize, header.height as usize);
-        let size = Size { height: height.div_ceil(PATCH), width: width.div_ceil(PATCH) };
+        let size = positions(header.width, header.height);
         let row_len = size.width * m;
         let gray = header.colour == Colour::Gray8;
         let bands = split_rows(picture, size.height, patch, self.executors.len());

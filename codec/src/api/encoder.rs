@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::closed_loop::ClosedLoop;
 use super::frame::{PictureRef, check_size};
 use super::lines::Lines;
+use super::positions::{band_geometry, positions};
 use super::search::{Found, quality_for};
 use super::stream::{EncodeStream, Parts};
 use super::{EncodeError, FrameFormat};
@@ -16,9 +17,6 @@ use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata};
 use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
 use crate::parallel;
-
-/// Picture pixels per latent position and axis.
-pub(super) const PATCH: usize = 16;
 
 /// A size to reach instead of a quality.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -301,9 +299,8 @@ impl<'a> Encoder<'a> {
         let program = program(&self.folded, self.bundle, reads)?;
         let lines = reads.lines;
         let size = lines.size(picture.width(), picture.height());
-        let cover = |side: u32| (side as usize).div_ceil(PATCH);
-        let positions = cover(picture.height()) * cover(picture.width());
-        let mut latents = vec![0; positions * self.bundle.settings().latent_channels];
+        let Size { height, width } = positions(picture.width(), picture.height());
+        let mut latents = vec![0; height * width * self.bundle.settings().latent_channels];
         let source = |_input: usize, y: usize, row: RowMut<'_>| {
             if let RowMut::U8(row) = row {
                 lines.fill(picture, y, row);
@@ -371,8 +368,7 @@ impl<'a> Encoder<'a> {
             synthesis: self.bundle.synthesis(Synthesis::Standard)?,
             channels: settings.latent_channels,
         };
-        let cover = |side: u32| (side as usize).div_ceil(PATCH);
-        let size = Size { height: cover(header.height), width: cover(header.width) };
+        let size = positions(header.width, header.height);
         // The picture was analysed: what did that is free.
         self.drawers.resize_with(self.executors.len(), Executor::new);
         let mut lookers: Vec<_> = self.executors.iter_mut().zip(&mut self.drawers).collect();
@@ -430,14 +426,6 @@ fn program<'e, 'a>(
         Some(folded) => Ok(&folded.program),
         None => Ok(bundle.analysis(reads.effort)?),
     }
-}
-
-/// Latent rows of a band and its size.
-pub(super) fn band_geometry(header: &Header, band: u16) -> (core::ops::Range<usize>, Geometry) {
-    let rows = header.band_rows(band);
-    let rows = rows.start as usize / PATCH..(rows.end as usize).div_ceil(PATCH);
-    let columns = (header.width as usize).div_ceil(PATCH);
-    (rows.clone(), Geometry { rows: rows.len(), columns })
 }
 
 /// Payloads of the alpha chunks, one a band; none without alpha.

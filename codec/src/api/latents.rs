@@ -5,9 +5,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::encoder::{PATCH, band_geometry};
+use super::positions::{band_geometry, positions};
 use super::{DecodeError, DecodeOptions};
 use crate::bundle::Bundle;
+use crate::engine::Size;
 use crate::entropy::decode_plane;
 use crate::format::{Chunk, ChunkId, ChunkKind, ChunkReader, Header, Metadata, recover};
 use crate::latent::{ChunkDecoder, Coded, Gains, conceal, scale_row};
@@ -32,12 +33,12 @@ impl Latents {
 
     /// Latent rows: a sixteenth of the picture's, rounded up.
     pub fn rows(&self) -> usize {
-        (self.header.height as usize).div_ceil(PATCH)
+        positions(self.header.width, self.header.height).height
     }
 
     /// Latent columns: a sixteenth of the picture's, rounded up.
     pub fn columns(&self) -> usize {
-        (self.header.width as usize).div_ceil(PATCH)
+        positions(self.header.width, self.header.height).width
     }
 
     /// Channels of a position.
@@ -135,8 +136,7 @@ impl<'a> LatentDecoder<'a> {
         let header: &Header = header;
         let gains = Gains::new(bundle.settings(), header.quality);
         let m = bundle.settings().latent_channels;
-        let columns = (header.width as usize).div_ceil(PATCH);
-        let rows = (header.height as usize).div_ceil(PATCH);
+        let Size { height: rows, width: columns } = positions(header.width, header.height);
         let mut latents = vec![0; rows * columns * m];
         let mut rest = &mut latents[..];
         let mut bands: Vec<_> = (0..header.bands())

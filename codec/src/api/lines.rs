@@ -4,8 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::FrameFormat;
-use super::encoder::PATCH;
 use super::frame::PictureRef;
+use super::positions::PATCH;
 use super::yuv::YuvSpace;
 use crate::engine::{Cells, Program, Size};
 

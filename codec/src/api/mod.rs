@@ -9,6 +9,7 @@ mod frame;
 mod latents;
 mod lines;
 mod picture;
+mod positions;
 mod search;
 mod stream;
 mod yuv;

@@ -5,8 +5,9 @@ use core::borrow::BorrowMut;
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use super::encoder::{Encoder, PATCH, Reads, band_geometry};
+use super::encoder::{Encoder, Reads};
 use super::frame::PictureRef;
+use super::positions::{PATCH, band_geometry, positions};
 use super::{EncodeError, FrameFormat};
 use crate::bundle::Bundle;
 use crate::engine::{Executor, Program, Progress, RowMut, RowRef};
@@ -85,11 +86,11 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         let size = lines.size(header.width, header.height);
         let progress = executor.start(analysis, size, 0..size.height / analysis.unit())?.progress();
         let m = bundle.settings().latent_channels;
-        let row_len = (header.width as usize).div_ceil(PATCH) * m;
+        let whole = positions(header.width, header.height);
+        let row_len = whole.width * m;
         // Exact, because doubling would waste half of the largest buffer. A step makes a unit of latent rows.
         let (_, chunk) = band_geometry(&header, 0);
-        let whole = (header.height as usize).div_ceil(PATCH);
-        let waiting = if reads.waits() { whole } else { chunk.rows };
+        let waiting = if reads.waits() { whole.height } else { chunk.rows };
         let rows = waiting + lines.side() * analysis.unit() / PATCH;
         let mut latents = Vec::new();
         // Without the memory now, it may still be there when it is needed.
