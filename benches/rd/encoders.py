@@ -133,14 +133,15 @@ class Pinhole:
 
     def __init__(
         self, program: Path, model: Path | None, qualities: tuple[float, ...],
-        effort: str | None = None, decoder: str | None = None, decoder_model: Path | None = None,
+        effort: str | None = None, decoder: str | None = None, decoder_model: Path | None = None, tune: str | None = None,
     ):  # fmt: skip
         self.program = program
         self.rates = qualities
-        self.encode_words = _options(("--model", model), ("--effort", effort))
+        self.encode_words = _options(("--model", model), ("--effort", effort), ("--tune", tune))
         self.decode_words = _options(("--model", decoder_model or model), ("--decoder", decoder))
         version = self.run("--version").strip()
-        chosen = [f"effort {effort}"] * bool(effort) + [f"decoder {decoder}"] * bool(decoder)
+        named = {"effort": effort, "tune": tune, "decoder": decoder}
+        chosen = [f"{name} {value}" for name, value in named.items() if value]
         self.settings = ", ".join([version, f"model {model.name}" if model else "shipped model", *chosen])
 
     def encode(self, pictures: list[Path], quality: float, folder: Path) -> None:

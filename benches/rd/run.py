@@ -41,6 +41,7 @@ def main() -> int:
     )
     parser.add_argument("--model", type=Path, help="model bundle instead of the shipped one")
     parser.add_argument("--effort", help="analysis to encode with: fast, default, best")
+    parser.add_argument("--tune", help="what to encode for: perceptual, psnr")
     parser.add_argument("--decoder", help="standard, lite, or a float decoder")
     parser.add_argument("--decoder-model", type=Path, help="bundle of the float decoder")
     parser.add_argument("--cache", type=Path, help="peers' results (default: peers.json in --out)")
@@ -63,7 +64,7 @@ def main() -> int:
     if not args.pinhole.is_file():
         parser.error(f"{args.pinhole}: no such program (cargo build --release, or --pinhole)")
     pinhole = Pinhole(
-        args.pinhole.resolve(), args.model, args.qualities, args.effort, args.decoder, args.decoder_model
+        args.pinhole.resolve(), args.model, args.qualities, args.effort, args.decoder, args.decoder_model, args.tune
     )
     originals = sorted(p for p in args.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
     originals = originals[: args.limit]

@@ -44,3 +44,4 @@ pub use api::{
     PixelFormat, Plane, PlaneMut, Scale, Target, YuvMatrix, YuvRange, YuvSpace,
 };
 pub use bundle::{Bundle, BundleError, Effort, Synthesis};
+pub use latent::Tune;

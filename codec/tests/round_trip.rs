@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use pinhole::{
     Bundle, DecodeError, DecodeOptions, Decoder, EncodeError, EncodeOptions, Encoder, Picture,
-    PixelFormat, Target,
+    PixelFormat, Target, Tune,
 };
 use proptest::prelude::*;
 
@@ -92,6 +92,26 @@ fn bundles_of_all_kinds_of_latents() {
     });
     for (at, stream) in streams.iter().enumerate() {
         assert!(!streams[..at].contains(stream));
+    }
+}
+
+/// A model that chooses its symbols one by one knows one way only.
+#[test]
+fn tunes_differ_where_symbols_are_chosen_together() {
+    let picture = picture(150, 211, PixelFormat::Rgb8, 5);
+    for dependent in [false, true] {
+        let bytes = common::toy_bundle_in(4, dependent, 5);
+        let bundle = Bundle::parse(&bytes).unwrap();
+        let files = Tune::ALL.map(|tune| {
+            let mut options = options(60.0, 128);
+            options.tune = tune;
+            let file = Encoder::new(&bundle, 1).unwrap().encode(&picture, &options).unwrap();
+            assert_eq!(Encoder::new(&bundle, 3).unwrap().encode(&picture, &options).unwrap(), file);
+            let mut decoder = Decoder::new(&bundle, 1).unwrap();
+            decoder.decode(&file, &DecodeOptions::default()).unwrap();
+            file
+        });
+        assert_eq!(files[0] != files[1], dependent);
     }
 }
 

@@ -94,6 +94,9 @@ pub(crate) struct EncodeArgs {
     /// How much work to do for a small file; the model must have what it takes
     #[arg(long, value_enum, default_value_t = Effort::Default)]
     pub(crate) effort: Effort,
+    /// What to spend the bits on
+    #[arg(long, value_enum, default_value_t = Tune::Perceptual)]
+    pub(crate) tune: Tune,
     /// Rows of picture in each independent chunk; fewer lose less when a chunk is lost
     #[arg(long, value_name = "N", default_value_t = pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -225,6 +228,15 @@ pub(crate) enum Effort {
     Best,
 }
 
+/// What to spend the bits on; any decoder decodes the files of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tune {
+    /// What eyes see: fewer bits where more is going on
+    Perceptual,
+    /// The least squared error; goes with the decoder hq
+    Psnr,
+}
+
 /// Decoders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Decoder {
@@ -322,6 +334,15 @@ impl From<Effort> for pinhole::Effort {
             Effort::Fast => pinhole::Effort::Fast,
             Effort::Default => pinhole::Effort::Default,
             Effort::Best => pinhole::Effort::Best,
+        }
+    }
+}
+
+impl From<Tune> for pinhole::Tune {
+    fn from(tune: Tune) -> Self {
+        match tune {
+            Tune::Perceptual => pinhole::Tune::Perceptual,
+            Tune::Psnr => pinhole::Tune::Psnr,
         }
     }
 }

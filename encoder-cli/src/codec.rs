@@ -68,6 +68,7 @@ pub(crate) enum Rate {
 pub(crate) struct EncodeOptions {
     pub(crate) rate: Rate,
     pub(crate) effort: pinhole::Effort,
+    pub(crate) tune: pinhole::Tune,
     pub(crate) chunk_rows: u32,
     /// 0 means one for each core.
     pub(crate) threads: usize,
@@ -205,6 +206,7 @@ impl Bundle {
             let options = EncodeOptions {
                 rate: Rate::Quality(50.0),
                 effort,
+                tune: pinhole::Tune::default(),
                 chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
                 threads: 1,
                 metadata: Metadata::default(),
@@ -304,6 +306,7 @@ fn prepare<'m>(
         Rate::Bytes(bytes) => to.target = Some(Target::Bytes(bytes)),
     }
     to.effort = options.effort;
+    to.tune = options.tune;
     to.chunk_rows = options.chunk_rows;
     let Metadata { icc, exif, xmp } = &options.metadata;
     let records = [(MetadataKind::Icc, icc), (MetadataKind::Exif, exif), (MetadataKind::Xmp, xmp)];

@@ -24,7 +24,7 @@ fn efforts_and_decoders_are_chosen_by_name() {
         stdout(command.args(words))
     };
     let streams = [encode(&["--effort", "fast"]), encode(&[]), encode(&["--effort", "best"])];
-    assert_eq!(encode(&["--effort", "default"]), streams[1]);
+    assert_eq!(encode(&["--effort", "default", "--tune", "perceptual"]), streams[1]);
     assert!(streams[0] != streams[1] && streams[1] != streams[2]);
     let decode = |words: &[&str]| {
         let mut command = pinhole();
@@ -40,27 +40,43 @@ fn efforts_and_decoders_are_chosen_by_name() {
     }
 }
 
+/// How many percent more bytes a way to encode takes than another at equal quality, around a quality. The other's curve
+/// is drawn through two points.
+fn more_bytes(words: &[&str], than: &[&str], quality: u32, metric: &str) -> f64 {
+    let folder = TempDir::new().unwrap();
+    let (coded, drawn) = (folder.path().join("a.pin"), folder.path().join("a.ppm"));
+    let point = |words: &[&str], quality: u32| {
+        let mut encode = pinhole();
+        encode.arg("encode").arg(sample("coffee.png")).arg("-o").arg(&coded).arg("--force");
+        stdout(encode.args(words).args(["-q", &quality.to_string()]));
+        stdout(pinhole().arg("decode").arg(&coded).arg("-o").arg(&drawn).arg("--force"));
+        let mut compare = pinhole();
+        compare.args(["compare", "--metric", metric, "--json"]);
+        let scores = json(compare.arg(sample("coffee.png")).arg(&drawn));
+        let bytes = fs::metadata(&coded).unwrap().len() as f64;
+        (scores[metric].as_f64().unwrap(), bytes.ln())
+    };
+    let [low, high, own] =
+        [(than, quality - 5), (than, quality + 5), (words, quality)].map(|(w, q)| point(w, q));
+    assert!((low.0..high.0).contains(&own.0));
+    let at_equal = low.1 + (high.1 - low.1) * (own.0 - low.0) / (high.0 - low.0);
+    ((own.1 - at_equal).exp() - 1.0) * 100.0
+}
+
 /// Weights of the closed loop that are wrong by a sign make files larger; a loop that does nothing leaves them as they are.
 #[test]
 fn the_best_effort_makes_smaller_files_of_equal_error() {
-    let folder = TempDir::new().unwrap();
-    let (coded, drawn) = (folder.path().join("a.pin"), folder.path().join("a.ppm"));
-    let point = |effort: &str, quality: &str| {
-        let mut encode = pinhole();
-        encode.arg("encode").arg(sample("coffee.png")).arg("-o").arg(&coded).arg("--force");
-        stdout(encode.args(["--effort", effort, "-q", quality]));
-        stdout(pinhole().arg("decode").arg(&coded).arg("-o").arg(&drawn).arg("--force"));
-        let mut compare = pinhole();
-        compare.args(["compare", "--metric", "psnr", "--json"]);
-        let scores = json(compare.arg(sample("coffee.png")).arg(&drawn));
-        let bytes = fs::metadata(&coded).unwrap().len() as f64;
-        (scores["psnr"].as_f64().unwrap(), bytes.ln())
-    };
-    let (low, high, best) = (point("default", "45"), point("default", "55"), point("best", "50"));
-    assert!((low.0..high.0).contains(&best.0));
-    let at_equal_error = low.1 + (high.1 - low.1) * (best.0 - low.0) / (high.0 - low.0);
-    let fewer = (1.0 - (best.1 - at_equal_error).exp()) * 100.0;
-    assert!((0.5..10.0).contains(&fewer), "{fewer} % fewer bytes");
+    let more = more_bytes(&["--effort", "best"], &["--effort", "default"], 50, "psnr");
+    assert!((-10.0..-0.5).contains(&more), "{more} % more bytes");
+}
+
+/// Bits that go to the wrong places cost by either measure.
+#[test]
+fn each_tune_is_better_by_its_own_measure() {
+    let more = |metric| more_bytes(&[], &["--tune", "psnr"], 70, metric);
+    let (error, score) = (more("psnr"), more("ssimulacra2"));
+    assert!((0.5..5.0).contains(&error), "{error} % more bytes at equal PSNR");
+    assert!((-5.0..-0.5).contains(&score), "{score} % more bytes at equal SSIMULACRA2");
 }
 
 #[test]

@@ -257,6 +257,31 @@ typedef uint32_t PinholeEffort;
 #endif // __cplusplus
 
 /**
+ * What the bits of a stream are spent on. Any decoder decodes the streams of all.
+ */
+enum PinholeTune
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * What eyes see: fewer bits where more is going on. What the model's figures are about.
+   */
+  PINHOLE_TUNE_PERCEPTUAL = 0,
+  /**
+   * The least squared error.
+   */
+  PINHOLE_TUNE_PSNR = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PinholeTune PinholeTune;
+#else
+typedef uint32_t PinholeTune;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Which of the model's synthesis transforms draws the picture.
  */
 enum PinholeSynthesis
@@ -637,9 +662,9 @@ typedef struct PinholeEncodeOptions {
    */
   uint32_t effort;
   /**
-   * Must be 0.
+   * A PinholeTune. Default PINHOLE_TUNE_PERCEPTUAL.
    */
-  uint32_t reserved;
+  uint32_t tune;
 } PinholeEncodeOptions;
 
 /**

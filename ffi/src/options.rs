@@ -1,7 +1,7 @@
 //! How to encode and decode.
 
 use pinhole::format::{Metadata, MetadataKind};
-use pinhole::{DecodeOptions, Effort, EncodeOptions, Scale, Synthesis, Target};
+use pinhole::{DecodeOptions, Effort, EncodeOptions, Scale, Synthesis, Target, Tune};
 
 use crate::border::{bytes, call};
 use crate::sized::{self, Growing};
@@ -29,6 +29,16 @@ pub enum PinholeEffort {
     Fast = 1,
     /// Most time, smaller streams: what was coded is drawn, looked at, and coded again with what it lacks.
     Best = 2,
+}
+
+/// What the bits of a stream are spent on. Any decoder decodes the streams of all.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinholeTune {
+    /// What eyes see: fewer bits where more is going on. What the model's figures are about.
+    Perceptual = 0,
+    /// The least squared error.
+    Psnr = 1,
 }
 
 /// Which of the model's synthesis transforms draws the picture.
@@ -72,8 +82,8 @@ pub struct PinholeEncodeOptions {
     pub metadata_count: usize,
     /// A PinholeEffort. A model need not have all of them. Default PINHOLE_EFFORT_DEFAULT.
     pub effort: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// A PinholeTune. Default PINHOLE_TUNE_PERCEPTUAL.
+    pub tune: u32,
 }
 
 /// How to decode. Fill it with pinhole_decode_options_init, then change what you want.
@@ -109,7 +119,7 @@ unsafe impl Growing for PinholeEncodeOptions {
             metadata: std::ptr::null(),
             metadata_count: 0,
             effort: PinholeEffort::Default as u32,
-            reserved: 0,
+            tune: PinholeTune::Perceptual as u32,
         }
     }
 }
@@ -139,12 +149,16 @@ pub(crate) unsafe fn encode_options<'a>(
     // SAFETY: as the caller says.
     let given = unsafe { sized::read_or_defaults(options, "options") }?;
     let mut own = EncodeOptions::default();
-    reserved(given.reserved)?;
     own.effort = match given.effort {
         0 => Effort::Default,
         1 => Effort::Fast,
         2 => Effort::Best,
         other => return Err(Failure::invalid(format!("options: no `effort` has number {other}"))),
+    };
+    own.tune = match given.tune {
+        0 => Tune::Perceptual,
+        1 => Tune::Psnr,
+        other => return Err(Failure::invalid(format!("options: no `tune` has number {other}"))),
     };
     own.quality = given.quality;
     own.chunk_rows = given.chunk_rows;

@@ -122,6 +122,11 @@ public:
     options_.effort = effort;
     return *this;
   }
+  /// What the bits are spent on.
+  EncodeOptions &tune(PinholeTune tune) {
+    options_.tune = tune;
+    return *this;
+  }
   /// Adds a record of a PinholeMetadataKind. It must live until the encoding call or the stream's constructor returns.
   EncodeOptions &metadata(std::uint32_t kind, Span record) {
     PinholeMetadata own;

@@ -15,7 +15,7 @@ use crate::bundle::{Bundle, BundleError, Effort, Synthesis, Tag};
 use crate::engine::{Executor, Program, RowMut, Size, run_banded};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Colour, Header, Metadata};
-use crate::latent::{ChunkEncoder, Gains, Geometry, scale_row};
+use crate::latent::{ChunkEncoder, Gains, Geometry, Tune, scale_row};
 use crate::parallel;
 
 /// A size to reach instead of a quality.
@@ -36,6 +36,8 @@ pub struct EncodeOptions<'m> {
     pub target: Option<Target>,
     /// How the latents are made. The streams of all are decoded alike.
     pub effort: Effort,
+    /// What symbols are chosen for.
+    pub tune: Tune,
     /// Picture rows of a chunk, a multiple of 64. Default [`DEFAULT_CHUNK_ROWS`](Self::DEFAULT_CHUNK_ROWS).
     pub chunk_rows: u32,
     /// ICC profile, Exif, XMP to carry.
@@ -54,6 +56,7 @@ impl Default for EncodeOptions<'_> {
             quality: 50.0,
             target: None,
             effort: Effort::Default,
+            tune: Tune::Perceptual,
             chunk_rows,
             metadata: Metadata::new(),
         }
@@ -133,7 +136,7 @@ impl<'a> Encoder<'a> {
         let mut budget = target;
         loop {
             header.quality = self.search(&header, &latents, &alpha, options, budget)?;
-            let payloads = self.code(&header, &latents, options.effort)?;
+            let payloads = self.code(&header, &latents, options)?;
             let file = assemble(&header, &options.metadata, &payloads, &alpha)?;
             let size = file.len() as u64;
             if size <= target {
@@ -180,7 +183,7 @@ impl<'a> Encoder<'a> {
         options: &EncodeOptions<'_>,
     ) -> Result<EncodeStream<'a, &mut Self>, EncodeError> {
         let (header, reads, head) = self.begin((width, height), format, options)?;
-        EncodeStream::new(self, header, format, reads, head)
+        EncodeStream::new(self, header, format, reads, options.tune, head)
     }
 
     /// As [`stream`](Self::stream), for those who cannot keep a borrow: the stream owns the encoder until it is
@@ -196,7 +199,7 @@ impl<'a> Encoder<'a> {
         options: &EncodeOptions<'_>,
     ) -> Result<EncodeStream<'a>, EncodeError> {
         let (header, reads, head) = self.begin((width, height), format, options)?;
-        EncodeStream::new(self, header, format, reads, head)
+        EncodeStream::new(self, header, format, reads, options.tune, head)
     }
 
     /// The header of a stream, its transform with the lines it reads, and the beginning of its file.
@@ -278,7 +281,7 @@ impl<'a> Encoder<'a> {
     ) -> Result<Vec<u8>, EncodeError> {
         if self.executors.len() > 1 {
             let latents = self.analyse(picture, options.effort)?;
-            let payloads = self.code(header, &latents, options.effort)?;
+            let payloads = self.code(header, &latents, options)?;
             return assemble(header, &options.metadata, &payloads, &alpha_chunks(picture, header)?);
         }
         let mut file = Vec::new();
@@ -316,10 +319,12 @@ impl<'a> Encoder<'a> {
         &mut self,
         header: &Header,
         latents: &[i16],
-        effort: Effort,
+        options: &EncodeOptions<'_>,
     ) -> Result<Vec<Vec<u8>>, EncodeError> {
-        let latents = self.corrected(header, latents, effort)?;
-        self.per_band(header, &latents, |coder, geometry, mut v| coder.encode(geometry, &mut v))
+        let latents = self.corrected(header, latents, options)?;
+        self.per_band(header, &latents, |coder, geometry, mut v| {
+            coder.encode(geometry, options.tune, &mut v)
+        })
     }
 
     /// Bytes of all latent chunks' payloads at the header's quality.
@@ -327,11 +332,12 @@ impl<'a> Encoder<'a> {
         &mut self,
         header: &Header,
         latents: &[i16],
-        effort: Effort,
+        options: &EncodeOptions<'_>,
     ) -> Result<u64, EncodeError> {
-        let latents = self.corrected(header, latents, effort)?;
-        let costs =
-            self.per_band(header, &latents, |coder, geometry, mut v| coder.cost(geometry, &mut v))?;
+        let latents = self.corrected(header, latents, options)?;
+        let costs = self.per_band(header, &latents, |coder, geometry, mut v| {
+            coder.cost(geometry, options.tune, &mut v)
+        })?;
         Ok(costs.into_iter().sum())
     }
 
@@ -340,13 +346,13 @@ impl<'a> Encoder<'a> {
         &mut self,
         header: &Header,
         latents: &'l [i16],
-        effort: Effort,
+        options: &EncodeOptions<'_>,
     ) -> Result<Cow<'l, [i16]>, EncodeError> {
-        if effort != Effort::Best {
+        if options.effort != Effort::Best {
             return Ok(Cow::Borrowed(latents));
         }
         let mut latents = latents.to_vec();
-        self.correct(header, &mut latents)?;
+        self.correct(header, options.tune, &mut latents)?;
         Ok(Cow::Owned(latents))
     }
 
@@ -354,12 +360,13 @@ impl<'a> Encoder<'a> {
     pub(super) fn correct(
         &mut self,
         header: &Header,
+        tune: Tune,
         latents: &mut [i16],
     ) -> Result<(), EncodeError> {
         let settings = self.bundle.settings();
         let gains = Gains::new(settings, header.quality);
         let decoded = self.per_band(header, latents, |coder, geometry, mut v| {
-            coder.quantise(geometry, &mut v)?;
+            coder.quantise(geometry, tune, &mut v)?;
             scale_row(&mut v, &gains.inverse);
             Ok(v)
         })?;
@@ -407,7 +414,7 @@ impl<'a> Encoder<'a> {
         // Room for the growth of the chunks' length fields.
         let overhead = overhead + 4 * u64::from(header.bands());
         let found = quality_for(target, |quality| -> Result<u64, EncodeError> {
-            Ok(overhead + self.cost(&Header { quality, ..*header }, latents, options.effort)?)
+            Ok(overhead + self.cost(&Header { quality, ..*header }, latents, options)?)
         })?;
         match found {
             Found::Quality(quality) => Ok(quality),

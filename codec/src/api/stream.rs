@@ -13,7 +13,7 @@ use crate::bundle::Bundle;
 use crate::engine::{Executor, Program, Progress, RowMut, RowRef};
 use crate::entropy::encode_plane;
 use crate::format::{Chunk, ChunkKind, ChunkWriter, Header};
-use crate::latent::{ChunkEncoder, Gains, scale_row};
+use crate::latent::{ChunkEncoder, Gains, Tune, scale_row};
 
 /// Encodes one picture that arrives in bands of rows; see [`Encoder::stream`] and [`Encoder::into_stream`].
 ///
@@ -33,6 +33,7 @@ struct State {
     header: Header,
     format: FrameFormat,
     reads: Reads,
+    tune: Tune,
     /// Header and metadata until they are given out.
     head: Vec<u8>,
     writer: ChunkWriter,
@@ -79,6 +80,7 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         header: Header,
         format: FrameFormat,
         reads: Reads,
+        tune: Tune,
         head: Vec<u8>,
     ) -> Result<Self, EncodeError> {
         let Parts { bundle, analysis, executor, .. } = encoder.borrow_mut().parts(reads)?;
@@ -99,6 +101,7 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
             header,
             format,
             reads,
+            tune,
             head,
             writer: ChunkWriter::new(&header),
             progress,
@@ -155,7 +158,7 @@ impl<'a, E: BorrowMut<Encoder<'a>>> EncodeStream<'a, E> {
         let encoder = self.encoder.borrow_mut();
         state.advance(encoder.parts(state.reads)?, &rows, first, last, out)?;
         if last && state.reads.waits() {
-            encoder.correct(&state.header, &mut state.latents)?;
+            encoder.correct(&state.header, state.tune, &mut state.latents)?;
             state.code(encoder.parts(state.reads)?.coder, out)?;
         }
         state.broken = false;
@@ -260,7 +263,7 @@ impl State {
             }
             let latents = &mut self.latents[..len];
             scale_row(latents, &self.gains.forward);
-            let payload = coder.encode(geometry, latents)?;
+            let payload = coder.encode(geometry, self.tune, latents)?;
             self.writer.write(Chunk { id, payload: &payload }, out)?;
             self.latents.drain(..len);
             if let Some(id) = self.writer.next_id().filter(|id| id.kind == ChunkKind::Alpha) {

@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Geometry;
+use super::masking::Tune;
 use super::predict::Predictor;
 use super::read::SymbolReader;
 use super::write::SymbolWriter;
@@ -34,6 +35,7 @@ impl<'a> ChunkEncoder<'a> {
     pub(crate) fn quantise(
         &mut self,
         geometry: Geometry,
+        tune: Tune,
         v: &mut [i16],
     ) -> Result<(), EncodeError> {
         let ChunkEncoder { bundle, predictor, symbols: writer } = self;
@@ -47,7 +49,7 @@ impl<'a> ChunkEncoder<'a> {
         for pass in Pass::all(bundle.settings().passes) {
             let mut positions = geometry.positions_of(pass);
             predictor.pass(geometry, pass, v, |p, v| {
-                writer.write(p, &mut positions, v);
+                writer.write(tune, p, &mut positions, v);
                 Ok::<_, EncodeError>(())
             })?;
         }
@@ -58,15 +60,21 @@ impl<'a> ChunkEncoder<'a> {
     pub(crate) fn encode(
         &mut self,
         geometry: Geometry,
+        tune: Tune,
         v: &mut [i16],
     ) -> Result<Vec<u8>, EncodeError> {
-        self.quantise(geometry, v)?;
+        self.quantise(geometry, tune, v)?;
         Ok(self.symbols.queue.finish())
     }
 
     /// What [`encode`](Self::encode) would give, in bytes, without the coding. Overwrites `v`.
-    pub(crate) fn cost(&mut self, geometry: Geometry, v: &mut [i16]) -> Result<u64, EncodeError> {
-        self.quantise(geometry, v)?;
+    pub(crate) fn cost(
+        &mut self,
+        geometry: Geometry,
+        tune: Tune,
+        v: &mut [i16],
+    ) -> Result<u64, EncodeError> {
+        self.quantise(geometry, tune, v)?;
         Ok(self.symbols.queue.cost_bytes())
     }
 }

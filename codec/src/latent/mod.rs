@@ -19,6 +19,7 @@ mod context;
 mod dependent;
 mod gain;
 mod geometry;
+mod masking;
 mod predict;
 mod quantise;
 mod read;
@@ -29,6 +30,7 @@ pub(crate) use code::{ChunkDecoder, ChunkEncoder, Coded};
 pub(crate) use conceal::conceal;
 pub(crate) use gain::{Gains, scale_row};
 pub(crate) use geometry::Geometry;
+pub use masking::Tune;
 
 /// Fractional bits of gained latents as the entropy model reads them, and of distances from the mean in what coding costs.
 /// Gained latents themselves may have some more, the bundle's fine bits.

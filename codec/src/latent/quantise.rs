@@ -125,6 +125,7 @@ impl Quantise for Nearest {
         v: &mut [i16],
         mean: &[i16],
         scale: &[u8],
+        _worth: i32,
         entries: &mut [u16],
         large: &mut Vec<i32>,
     ) -> usize {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::GROUP;
+use super::masking::{Masking, Tune};
 use super::predict::Prediction;
 use super::quantise::Nearest;
 use super::trellis::Trellis;
@@ -30,7 +31,7 @@ enum Quantiser {
 
 /// Finds the symbols of one position.
 pub(super) trait Quantise {
-    /// Quantises latents, writes entries for those that are coded to the front of `entries` (which has room for all and
+    /// Quantises latents, where a bit is worth `worth` squared symbols in 2⁻¹⁶, writes entries for those that are coded to the front of `entries` (which has room for all and
     /// [`GROUP`] more) and appends symbols that do not fit an entry to `large`. Puts what the decoder will see in place of
     /// the latents. Returns how many are coded.
     fn position(
@@ -38,6 +39,7 @@ pub(super) trait Quantise {
         v: &mut [i16],
         mean: &[i16],
         scale: &[u8],
+        worth: i32,
         entries: &mut [u16],
         large: &mut Vec<i32>,
     ) -> usize;
@@ -59,6 +61,7 @@ impl<'a> SymbolWriter<'a> {
     /// Queues the symbols of the predicted positions, and puts what the decoder will see in place of their latents.
     pub(super) fn write(
         &mut self,
+        tune: Tune,
         prediction: &Prediction,
         positions: &mut impl Iterator<Item = usize>,
         v: &mut [i16],
@@ -67,11 +70,13 @@ impl<'a> SymbolWriter<'a> {
         self.entries.resize(prediction.scale.as_slice().len() + GROUP, 0);
         self.large.clear();
         let channels = self.bundle.settings().latent_channels;
+        let masking = Masking::new(tune, prediction, channels);
         let (entries, large) = (&mut self.entries[..], &mut self.large);
         let coded = match &mut self.quantiser {
             Quantiser::Nearest(nearest) => wide(Quantising {
                 quantiser: &mut **nearest,
                 channels,
+                masking,
                 prediction,
                 positions,
                 v,
@@ -81,6 +86,7 @@ impl<'a> SymbolWriter<'a> {
             Quantiser::Dependent(trellis) => wide(Quantising {
                 quantiser: &mut **trellis,
                 channels,
+                masking,
                 prediction,
                 positions,
                 v,
@@ -96,6 +102,7 @@ impl<'a> SymbolWriter<'a> {
 struct Quantising<'a, Q, P> {
     quantiser: &'a mut Q,
     channels: usize,
+    masking: Masking,
     prediction: &'a Prediction,
     positions: &'a mut P,
     v: &'a mut [i16],
@@ -108,14 +115,24 @@ impl<Q: Quantise, P: Iterator<Item = usize>> Work for Quantising<'_, Q, P> {
 
     #[inline(always)]
     fn run(self) -> usize {
-        let Quantising { quantiser, channels: m, prediction, positions, v, entries, large } = self;
+        let Quantising {
+            quantiser,
+            channels: m,
+            masking,
+            prediction,
+            positions,
+            v,
+            entries,
+            large,
+        } = self;
         let mut coded = 0;
         let mean = prediction.mean.as_slice().chunks_exact(m);
         for ((mean, scale), position) in
             mean.zip(prediction.scale.as_slice().chunks_exact(m)).zip(positions)
         {
             let v = &mut v[position * m..][..m];
-            coded += quantiser.position(v, mean, scale, &mut entries[coded..], large);
+            let worth = masking.worth(scale);
+            coded += quantiser.position(v, mean, scale, worth, &mut entries[coded..], large);
         }
         coded
     }

@@ -7,7 +7,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use pinhole::format::MetadataKind;
-use pinhole::{Effort, EncodeError, EncodeOptions, Picture, PixelFormat, Target};
+use pinhole::{Effort, EncodeError, EncodeOptions, Picture, PixelFormat, Target, Tune};
 use serde::Deserialize;
 use tracing::Span;
 use utoipa::IntoParams;
@@ -34,6 +34,8 @@ pub(super) struct EncodeQuery {
     pub target_bytes: Option<u64>,
     /// fast, default or best.
     pub effort: Option<String>,
+    /// perceptual (for eyes) or psnr (for the least squared error). Default perceptual.
+    pub tune: Option<String>,
     /// Rows of picture in each independent chunk, a multiple of 64.
     pub chunk_rows: Option<u32>,
     /// Pixels per row, for samples without a format.
@@ -181,6 +183,10 @@ fn stream(
             return Err(bad(format!("effort '{other}': must be fast, default or best")));
         }
     };
+    if let Some(name) = &query.tune {
+        options.tune = Tune::from_name(name)
+            .ok_or_else(|| bad(format!("tune '{name}': must be perceptual or psnr")))?;
+    }
     for (kind, data) in [(MetadataKind::Icc, &carried.icc), (MetadataKind::Exif, &carried.exif)] {
         if let Some(data) = data {
             options.metadata.push(kind, data).map_err(|e| bad(e.to_string()))?;

@@ -60,6 +60,8 @@ async fn pictures_become_streams_and_come_back() {
     let again = server.post("/v1/encode?quality=80", png.clone()).await;
     assert_eq!(again.bytes().await.unwrap(), stream);
     assert_eq!(server.raw(&stream).await.bytes().await.unwrap(), samples(&stream));
+    let other = server.post("/v1/encode?quality=80&tune=psnr", png.clone()).await;
+    assert_ne!(other.bytes().await.unwrap(), stream);
 
     let bad = |path: &'static str, body: Vec<u8>| {
         let server = &server;
@@ -68,6 +70,7 @@ async fn pictures_become_streams_and_come_back() {
     assert_eq!(bad("/v1/encode?quality=101", png.clone()).await, (400, "bad_request".into()));
     assert_eq!(bad("/v1/encode?qualty=1", png.clone()).await, (400, "bad_request".into()));
     assert_eq!(bad("/v1/encode?effort=hard", png.clone()).await, (400, "bad_request".into()));
+    assert_eq!(bad("/v1/encode?tune=film", png.clone()).await, (400, "bad_request".into()));
     assert_eq!(bad("/v1/encode?target_bytes=1", png.clone()).await, (422, "invalid".into()));
     assert_eq!(bad("/v1/encode", b"text".to_vec()).await, (415, "unsupported_type".into()));
     png.truncate(png.len() / 2);

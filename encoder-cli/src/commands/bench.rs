@@ -52,6 +52,7 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome {
         let options = EncodeOptions {
             rate: Rate::Quality(args.quality),
             effort: args.effort.into(),
+            tune: pinhole::Tune::default(),
             chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
             threads: args.threads,
             metadata: Metadata::default(),

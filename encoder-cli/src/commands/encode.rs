@@ -33,6 +33,7 @@ fn encode_one(
     let options = EncodeOptions {
         rate: rate(args, &picture),
         effort: args.effort.into(),
+        tune: args.tune.into(),
         chunk_rows: args.chunk_rows,
         threads: args.threads,
         metadata,

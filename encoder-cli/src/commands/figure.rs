@@ -70,6 +70,7 @@ fn opaque(picture: &Picture) -> Picture {
 fn encoded(bundle: &codec::Bundle, original: &Picture, bpp: f64) -> Result<Vec<u8>> {
     let options = EncodeOptions {
         effort: pinhole::Effort::Default,
+        tune: pinhole::Tune::default(),
         rate: Rate::Bytes(bytes_for(bpp, original.pixels())),
         chunk_rows: pinhole::EncodeOptions::DEFAULT_CHUNK_ROWS,
         threads: 0,

@@ -217,6 +217,8 @@ static void options(PinholeEncoder *encoder, PinholeDecoder *decoder, const Pinh
   WITH(chunk_rows = 0, BAD);
   WITH(chunk_rows = 63, BAD);
   WITH(chunk_rows = 0xffffffc0, BAD);
+  WITH(effort = 3, BAD);
+  WITH(tune = 2, BAD);
   WITH(target_bytes = 1, PINHOLE_STATUS_TARGET_TOO_SMALL);
   WITH(metadata_count = 1, NUL);
   PinholeMetadata two[2] = {{1, data, 4}, {1, data, 4}};

@@ -21,6 +21,10 @@ STATES = len(NEXT)
 # By state: the branch (2 * quantiser + parity) from the state that is half of it, and from that plus 4.
 REACHED_BY = np.array([[2 * (s % 2) + int(NEXT[s, 1] == to) for to in range(STATES) for s in [to // 2 + upper]] for upper in (0, 4)])
 
+# How much more a bit is worth where a position is busier than others, and how far that goes: as in `codec/src/latent/masking.rs`.
+MASKING = 1 / 15
+MASKING_LIMIT = 6
+
 
 class TrellisCoder:
     """Chooses and prices symbols as an encoder does.
@@ -81,25 +85,37 @@ class TrellisCoder:
         """Values, which quantiser (0 or 1) and magnitudes."""
         first = lambda x: x.detach().movedim(1, -1).reshape(-1, residual.shape[1])  # noqa: E731
         shape = residual.movedim(1, -1).shape
-        chosen = search(first(residual).float(), first(scale), self.bits)
+        chosen = search(first(residual).float(), first(scale), self.bits, worth_of(scale).flatten())
         return tuple(x.view(shape).movedim(-1, 1) for x in chosen)
 
 
-def search(residual: torch.Tensor, scale: torch.Tensor, bits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Values, quantisers and magnitudes of positions (rows) of latents (columns)."""
+def worth_of(scale: torch.Tensor) -> torch.Tensor:
+    """Squared symbols that a bit is worth at each position (n, ...), by scale indices (n, M, ...): errors are seen less where
+    more is going on than elsewhere in the picture."""
+    own = scale.float().mean(1)
+    mean = own.reshape(len(own), -1).mean(1).view(-1, *[1] * (own.dim() - 1))
+    return BIT_WORTH * torch.exp2((own - mean).round().clamp(-MASKING_LIMIT, MASKING_LIMIT) * MASKING)
+
+
+Chosen = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def search(residual: torch.Tensor, scale: torch.Tensor, bits: torch.Tensor, worth: torch.Tensor) -> Chosen:
+    """Values, quantisers and magnitudes of positions (rows) of latents (columns), where a bit is worth so many squared symbols."""
     if residual.device.type != "cpu":
-        return search_columns(residual, scale, bits)
-    rows = (x.contiguous().numpy() for x in (residual, scale, bits))
-    return tuple(torch.from_numpy(x) for x in _search_rows(*rows, BIT_WORTH, SKIP_BELOW, REACHED_BY))
+        return search_columns(residual, scale, bits, worth)
+    rows = (x.contiguous().numpy() for x in (residual, scale, bits, worth))
+    return tuple(torch.from_numpy(x) for x in _search_rows(*rows, SKIP_BELOW, REACHED_BY))
 
 
-def search_columns(residual: torch.Tensor, scale: torch.Tensor, bits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def search_columns(residual: torch.Tensor, scale: torch.Tensor, bits: torch.Tensor, worth: torch.Tensor) -> Chosen:
     """`search` with operations on whole columns: for GPUs."""
+    worth = worth[:, None]
     device, (count, columns) = residual.device, residual.shape
     size, coded, half = residual.abs(), scale >= SKIP_BELOW, len(bits) // 2
     costs, magnitudes = [], []
     for second in (0, 1):
-        priced = lambda k, second=second: (size - k + 0.5 * second * (k > 0)).square() + BIT_WORTH * bits[second * half + scale, k]  # noqa: E731
+        priced = lambda k, second=second: (size - k + 0.5 * second * (k > 0)).square() + worth * bits[second * half + scale, k]  # noqa: E731
         lower = (size + 0.5 * second).floor().long().clamp(max=LARGEST - 1)
         even, odd = lower + lower % 2, lower + 1 - lower % 2
         zero = torch.zeros_like(even)
@@ -154,9 +170,9 @@ def _search_rows(residual, scale, bits, worth, skip, reached_by):
                 even, odd = lower + lower % 2, lower + 1 - lower % 2
                 for k in (even, odd):
                     value = np.float32(k) - (np.float32(0.5) * q if k > 0 else np.float32(0))
-                    cost[2 * q + k % 2] = (size - value) ** 2 + np.float32(worth) * row[k]
+                    cost[2 * q + k % 2] = (size - value) ** 2 + worth[n] * row[k]
                     magnitude[c, 2 * q + k % 2] = k
-                zero = size**2 + np.float32(worth) * row[0]
+                zero = size**2 + worth[n] * row[0]
                 if even == 2 and zero < cost[2 * q]:
                     cost[2 * q], magnitude[c, 2 * q] = zero, 0
             for to in range(8):

@@ -14,7 +14,7 @@ from pinhole_train.layers import round_ste
 from pinhole_train.rate import BIT_WORTH, SCALE_COUNT, SKIP_BELOW, gaussian_tables, prices_of, scale_of_index
 from pinhole_train.tables import coder_of, fit_tables
 from pinhole_train.train import Trainer
-from pinhole_train.trellis import NEXT, TrellisCoder, search, search_columns
+from pinhole_train.trellis import NEXT, TrellisCoder, search, search_columns, worth_of
 
 PRICES = torch.tensor(prices_of(gaussian_tables(dependent=True)))
 DEPENDENT = dataclasses.replace(SHAPE, dependent=True)
@@ -37,18 +37,23 @@ def drawn(rows: int, columns: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     return (torch.randn(rows, columns, generator=random) * 0.1 * 1.1**scale * 16).round() / 16, scale
 
 
+def alike(rows: int) -> torch.Tensor:
+    return torch.full((rows,), BIT_WORTH)
+
+
 def test_no_path_is_cheaper():
     residual, scale = drawn(40, 4, 1)
     scale = scale.clamp(min=SKIP_BELOW)
-    values, second, magnitude = search(residual, scale, PRICES)
+    worth = torch.linspace(0.5, 2, len(residual)) * BIT_WORTH
+    values, second, magnitude = search(residual, scale, PRICES, worth)
     for row in range(len(residual)):
         x, index = residual[row].tolist(), scale[row]
         signs = [-1 if v < 0 else 1 for v in x]
 
-        def cost(magnitudes: tuple[int, ...], x=x, index=index, signs=signs) -> float:
+        def cost(magnitudes: tuple[int, ...], x=x, index=index, signs=signs, worth=worth[row].item()) -> float:
             decoded, quantiser = follow(list(magnitudes), signs, [True] * 4)
             bits = PRICES[torch.tensor(quantiser) * SCALE_COUNT + index, torch.tensor(magnitudes)]
-            return sum((a - b) ** 2 for a, b in zip(x, decoded, strict=True)) + BIT_WORTH * bits.sum().item()
+            return sum((a - b) ** 2 for a, b in zip(x, decoded, strict=True)) + worth * bits.sum().item()
 
         found = tuple(magnitude[row].tolist())
         assert follow(list(found), signs, [True] * 4) == (values[row].tolist(), second[row].tolist())
@@ -58,19 +63,40 @@ def test_no_path_is_cheaper():
 
 def test_rows_and_columns_find_the_same():
     residual, scale = drawn(200, 60, 2)
-    for rows, columns in zip(search(residual, scale, PRICES), search_columns(residual, scale, PRICES), strict=True):
+    worth = torch.linspace(0.5, 2, len(residual)) * BIT_WORTH
+    for rows, columns in zip(search(residual, scale, PRICES, worth), search_columns(residual, scale, PRICES, worth), strict=True):
         assert torch.equal(rows.float(), columns.float())
 
 
 def test_what_is_skipped_is_zero_free_and_leaves_the_state():
     residual, scale = drawn(50, 30, 3)
-    values, second, magnitude = search(residual, scale, PRICES)
+    values, second, magnitude = search(residual, scale, PRICES, alike(len(residual)))
     for row in range(len(residual)):
         coded = (scale[row] >= SKIP_BELOW).tolist()
         signs = [-1 if v < 0 else 1 for v in residual[row].tolist()]
         assert follow(magnitude[row].tolist(), signs, coded) == (values[row].tolist(), second[row].tolist())
     bits = TrellisCoder(PRICES).code(residual, scale.float())[1]
     assert torch.equal(bits == 0, scale < SKIP_BELOW)
+
+
+def test_a_bit_is_worth_more_where_more_is_going_on():
+    scale = torch.zeros(2, 16, 4, 4, dtype=torch.long)
+    scale[0, :, 0] = 8
+    scale[1] = 30
+    worth = worth_of(scale)
+    assert worth.shape == (2, 4, 4)
+    busy, calm = 2 ** (6 / 15), 2 ** (-2 / 15)
+    torch.testing.assert_close(worth[0, 0], torch.full((4,), BIT_WORTH * busy))
+    torch.testing.assert_close(worth[0, 1:], torch.full((3, 4), BIT_WORTH * calm))
+    torch.testing.assert_close(worth[1], torch.full((4, 4), BIT_WORTH))
+    # And so gets fewer of them than beside one that is as busy.
+    residual = torch.randn(1, 288, 1, 2, generator=torch.Generator().manual_seed(6))
+
+    def bits_beside(other: int) -> float:
+        index = torch.tensor([20.0, other]).expand(1, 288, 1, 2)
+        return TrellisCoder(PRICES).code(residual, index)[1][..., 0].sum().item()
+
+    assert bits_beside(0) < 0.99 * bits_beside(20)
 
 
 def test_it_beats_the_nearest_symbols():
