@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 
@@ -68,12 +69,37 @@ def recover(bundle: Path, out: Path) -> str:
 
 
 def read_sections(content: bytes) -> dict[str, bytes]:
-    """The sections of a bundle by tag (`docs/format.md`, "Bundles")."""
+    """The sections of a bundle by tag (`docs/format.md`, "Bundles"); checks that they are whole."""
     if content[:8] != SIGNATURE:
         raise ValueError("not a bundle: another signature")
+    if len(content) < 16:
+        raise ValueError("damaged bundle: it ends in its header")
     (count,) = struct.unpack_from("<I", content, 12)
-    entries = [struct.unpack_from("<4sII", content, 16 + 16 * i) for i in range(count)]
-    return {tag.decode(): content[offset : offset + length] for tag, offset, length in entries}
+    head = 16 + 16 * count
+    if len(content) < head + 4 or struct.unpack_from("<I", content, head) != (crc32c(content[:head]),):
+        raise ValueError("damaged bundle: checksum of its directory")
+    sections = {}
+    for tag, offset, length, checksum in struct.iter_unpack("<4sIII", content[16:head]):
+        sections[tag.decode()] = content[offset : offset + length]
+        if crc32c(sections[tag.decode()]) != checksum:
+            raise ValueError(f"damaged bundle: checksum of section {tag.decode()}")
+    return sections
+
+
+def crc32c(content: bytes) -> int:
+    """CRC-32C (Castagnoli) as in RFC 3720."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = (table >> 1) ^ (0x82F63B78 * (table & 1))
+    return int(_crc32c(np.frombuffer(content, np.uint8), table.astype(np.uint32)))
+
+
+@numba.njit(cache=True)
+def _crc32c(content, table):
+    crc = np.uint32(0xFFFFFFFF)
+    for byte in content:
+        crc = np.uint32(table[(crc ^ byte) & 0xFF] ^ (crc >> np.uint32(8)))
+    return crc ^ np.uint32(0xFFFFFFFF)
 
 
 def read_program(content: bytes) -> list[Convolution]:

@@ -8,7 +8,7 @@ import torch
 
 from pinhole_train.config import Config
 from pinhole_train.export import hyper_tables, load_codec
-from pinhole_train.recover import read_sections, read_tables, recover
+from pinhole_train.recover import crc32c, read_sections, read_tables, recover
 
 MODELS = Path(__file__).parents[2]
 PHOTO = MODELS / "zoo/photo/photo.pinm"
@@ -59,3 +59,16 @@ def test_what_is_no_codec_of_pictures_is_refused(tmp_path):
     (tmp_path / "text.pinm").write_bytes(b"not a bundle at all, but long enough to be one")
     with pytest.raises(ValueError, match="signature"):
         recover(tmp_path / "text.pinm", tmp_path / "text.ckpt")
+
+
+def test_damage_is_seen():
+    assert crc32c(b"123456789") == 0xE3069283
+    content = PHOTO.read_bytes()
+    for at, what in ((20, "directory"), (len(content) - 1, "section")):
+        broken = bytearray(content)
+        broken[at] ^= 1
+        with pytest.raises(ValueError, match=what):
+            read_sections(bytes(broken))
+    for cut, what in ((12, "header"), (40, "directory"), (len(content) - 1, "section")):
+        with pytest.raises(ValueError, match=what):
+            read_sections(content[:cut])
