@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pinhole::format::MetadataKind;
-use pinhole::{Effort, EncodeOptions, Target};
+use pinhole::{Effort, EncodeOptions, Target, Tune};
 use pinhole_owned::OwnedEncoder;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -23,6 +23,7 @@ pub(crate) struct Options {
     quality: f32,
     target_bytes: Option<u64>,
     effort: String,
+    tune: String,
     chunk_rows: u32,
     icc: Option<PyBackedBytes>,
     exif: Option<PyBackedBytes>,
@@ -33,7 +34,7 @@ impl Options {
     /// The codec's options.
     ///
     /// # Errors
-    /// `EncodeError` for metadata that is too long, `ValueError` for an effort that there is not.
+    /// `EncodeError` for metadata that is too long, `ValueError` for an effort or a tune that there is not.
     pub(crate) fn get(&self) -> PyResult<EncodeOptions<'_>> {
         let mut to = EncodeOptions::default();
         to.quality = self.quality;
@@ -43,6 +44,9 @@ impl Options {
                 "effort={:?} is none of fast, default, best",
                 self.effort
             ))
+        })?;
+        to.tune = Tune::from_name(&self.tune).ok_or_else(|| {
+            PyValueError::new_err(format!("tune={:?} is none of perceptual, psnr", self.tune))
         })?;
         to.chunk_rows = self.chunk_rows;
         let records = [

@@ -200,3 +200,15 @@ def test_efforts_and_decoders() -> None:
         pinhole.encode(grey, effort="most")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="decoder"):
         pinhole.decode(data, decoder="large")  # type: ignore[call-overload]
+
+
+def test_tunes(rgb: Bytes) -> None:
+    data = pinhole.encode(rgb, tune="perceptual")
+    assert data == pinhole.encode(rgb)
+    other = pinhole.encode(rgb, tune="psnr")
+    assert other != data and pinhole.decode(other).shape == rgb.shape
+    height, width, _ = rgb.shape
+    with pinhole.StreamEncoder(width, height, tune="psnr") as stream:
+        assert stream.push(rgb) == other
+    with pytest.raises(ValueError, match="tune"):
+        pinhole.encode(rgb, tune="film")  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ interface Border {
   pinhole_clear_records(session: number): void;
   pinhole_encode(
     session: number, pixels: number, len: number, width: number, height: number, format: number,
-    quality: number, target: number, chunkRows: number, effort: number,
+    quality: number, target: number, chunkRows: number, effort: number, tune: number,
   ): number;
   pinhole_decode(
     session: number, file: number, len: number, format: number, conceal: number, maxPixels: number,
@@ -38,9 +38,10 @@ interface Border {
   pinhole_record(session: number, index: number, out: number): number;
 }
 
-const ABI = 3;
+const ABI = 4;
 const KINDS = { icc: 1, exif: 2, xmp: 3 } as const;
 const EFFORTS = ["fast", "default", "best"] as const;
+const TUNES = ["perceptual", "psnr"] as const;
 const DECODERS = ["standard", "lite", "any"] as const;
 const DEFAULT_MAX_PIXELS = 2 ** 26;
 
@@ -104,7 +105,7 @@ export class Codec {
         border.pinhole_encode(
           session, place, len, unsigned(picture.width), unsigned(picture.height), code,
           options.quality ?? 50, target, unsigned(options.chunkRows ?? 256),
-          EFFORTS.indexOf(options.effort ?? "default"),
+          EFFORTS.indexOf(options.effort ?? "default"), TUNES.indexOf(options.tune ?? "perceptual"),
         ));
     });
     return this.#copy(report.output, report.outputLen);

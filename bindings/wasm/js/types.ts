@@ -34,6 +34,11 @@ export interface EncodeOptions {
   chunkRows?: number;
   /** "fast" takes less time, "best" makes smaller files, if the model has them. Default "default". */
   effort?: "fast" | "default" | "best";
+  /**
+   * "perceptual" is for eyes: fewer bits where more is going on. "psnr" is for the least squared error. Default
+   * "perceptual".
+   */
+  tune?: "perceptual" | "psnr";
   /** Default none. */
   metadata?: Metadata;
 }

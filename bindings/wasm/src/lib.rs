@@ -18,7 +18,7 @@ use session::{EncodeCall, Error};
 pub use session::{Report, Session};
 
 /// The version of this border.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 /// The synthesis that a host without a wish asks for.
 const BEST: u32 = 2;
@@ -133,8 +133,8 @@ pub unsafe extern "C" fn pinhole_clear_records(session: *mut Session) {
 }
 
 /// Encodes a picture without gaps between rows and planes, and uses up the records added. `format` is as in `format.rs`,
-/// `quality` 0 to 100, `target` the most bytes or 0, `chunk_rows` a multiple of 64, `effort` 0 fast, 1 default, 2 best. The pixels may be rearranged.
-/// The report then has the file.
+/// `quality` 0 to 100, `target` the most bytes or 0, `chunk_rows` a multiple of 64, `effort` 0 fast, 1 default, 2 best,
+/// `tune` 0 perceptual, 1 psnr. The pixels may be rearranged. The report then has the file.
 ///
 /// # Safety
 /// `session` is open, `pixels` is good for reading and writing `len` bytes.
@@ -150,9 +150,10 @@ pub unsafe extern "C" fn pinhole_encode(
     target: f64,
     chunk_rows: u32,
     effort: u32,
+    tune: u32,
 ) -> u32 {
     let target = (target != 0.0).then_some(target as u64);
-    let call = EncodeCall { width, height, format, quality, target, chunk_rows, effort };
+    let call = EncodeCall { width, height, format, quality, target, chunk_rows, effort, tune };
     // SAFETY: the caller's promise.
     let (session, pixels) = unsafe { (&mut *session, bytes_mut(pixels, len)) };
     status(session.encode(pixels, &call))

@@ -5,7 +5,7 @@ use std::fmt;
 use pinhole::format::{Header, Metadata, MetadataKind};
 use pinhole::{
     DecodeError, DecodeOptions, Effort, EncodeError, EncodeOptions, FrameFormat, PictureMut,
-    PictureRef, Synthesis, Target,
+    PictureRef, Synthesis, Target, Tune,
 };
 use pinhole_owned::{Model, ModelError, OwnedDecoder, OwnedEncoder};
 
@@ -90,6 +90,8 @@ pub(crate) struct EncodeCall {
     pub(crate) chunk_rows: u32,
     /// As `Effort::ALL` counts.
     pub(crate) effort: u32,
+    /// As `Tune::ALL` counts.
+    pub(crate) tune: u32,
 }
 
 /// A model with its encoder and decoder, which are made when first used.
@@ -131,6 +133,8 @@ impl Session {
         options.chunk_rows = call.chunk_rows;
         let effort = Effort::ALL.get(call.effort as usize);
         options.effort = *effort.ok_or(Error::Choice("effort", call.effort))?;
+        let tune = Tune::ALL.get(call.tune as usize);
+        options.tune = *tune.ok_or(Error::Choice("tune", call.tune))?;
         for (kind, data) in &records {
             let pushed = options.metadata.push(kind_of(*kind), data);
             pushed.map_err(EncodeError::Format)?;

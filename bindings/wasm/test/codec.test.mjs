@@ -60,6 +60,16 @@ test("the package's model has one effort and the small decoder; a whole one has 
   whole.close();
 });
 
+test("tunes differ, and others are refused", () => {
+  const picture = waves(200, 120);
+  const file = codec.encode(picture);
+  assert.deepEqual(codec.encode(picture, { tune: "perceptual" }), file);
+  const other = codec.encode(picture, { tune: "psnr" });
+  assert.notDeepEqual(other, file);
+  assert.equal(codec.decode(other).width, 200);
+  refuses(() => codec.encode(picture, { tune: "film" }), /no tune/);
+});
+
 test("a target size is met and used", () => {
   const picture = waves(256, 256);
   for (const targetBytes of [2000, 5000]) {

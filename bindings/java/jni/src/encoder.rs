@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use jni::EnvUnowned;
 use jni::objects::{JByteArray, JClass, JIntArray};
 use jni::sys::{jfloat, jint, jlong};
-use pinhole::{Effort, EncodeOptions, Target};
+use pinhole::{Effort, EncodeOptions, Target, Tune};
 use pinhole_owned::OwnedEncoder;
 
 use crate::failure::{Failure, native};
@@ -23,18 +23,22 @@ pub(crate) fn threads(threads: jint) -> Result<usize, Failure> {
     }
 }
 
-/// Options but metadata. A target of 0 is none, 0 chunk rows are the default; `effort` counts as `Effort::ALL` does.
+/// Options but metadata. A target of 0 is none, 0 chunk rows are the default; `effort` counts as `Effort::ALL` does,
+/// `tune` as `Tune::ALL` does.
 pub(crate) fn options(
     quality: jfloat,
     target: jlong,
     chunk_rows: jint,
     effort: jint,
+    tune: jint,
 ) -> Result<EncodeOptions<'static>, Failure> {
     let mut options = EncodeOptions::default();
     options.quality = quality;
     let known = usize::try_from(effort).ok().and_then(|n| Effort::ALL.get(n));
     options.effort =
         *known.ok_or_else(|| Failure::invalid(format!("no effort has number {effort}")))?;
+    let known = usize::try_from(tune).ok().and_then(|n| Tune::ALL.get(n));
+    options.tune = *known.ok_or_else(|| Failure::invalid(format!("no tune has number {tune}")))?;
     let target = u64::try_from(target)
         .map_err(|_| Failure::invalid(format!("a target of {target} bytes: must be positive")))?;
     options.target = (target > 0).then_some(Target::Bytes(target));
@@ -61,7 +65,7 @@ extern "system" fn Java_pinhole_Native_encoderNew<'e>(
 }
 
 /// `byte[] encode(long encoder, int[] layout, byte[][] arrays, ByteBuffer[] buffers, float quality, long target,
-/// int chunkRows, int effort, byte[][] metadata)`
+/// int chunkRows, int effort, int tune, byte[][] metadata)`
 #[unsafe(no_mangle)]
 extern "system" fn Java_pinhole_Native_encode<'e>(
     mut env: EnvUnowned<'e>,
@@ -74,12 +78,13 @@ extern "system" fn Java_pinhole_Native_encode<'e>(
     target: jlong,
     chunk_rows: jint,
     effort: jint,
+    tune: jint,
     records_: Arrays<'e>,
 ) -> JByteArray<'e> {
     native(&mut env, |env| {
         let encoder = ENCODERS.get(encoder)?;
         let records = records(env, &records_)?;
-        let mut options = options(quality, target, chunk_rows, effort)?;
+        let mut options = options(quality, target, chunk_rows, effort, tune)?;
         options.metadata = metadata(&records)?;
         let source = Source::read(env, &layout, &arrays, &buffers)?;
         let picture = source.picture()?;

@@ -21,8 +21,8 @@ struct Rows {
 
 static STREAMS: Table<Mutex<Rows>> = Table::new();
 
-/// `long streamNew(long model, int[] layout, float quality, long target, int chunkRows, int effort, byte[][]
-/// metadata)`; the layout has no planes
+/// `long streamNew(long model, int[] layout, float quality, long target, int chunkRows, int effort, int tune,
+/// byte[][] metadata)`; the layout has no planes
 #[unsafe(no_mangle)]
 extern "system" fn Java_pinhole_Native_streamNew<'e>(
     mut env: EnvUnowned<'e>,
@@ -33,11 +33,12 @@ extern "system" fn Java_pinhole_Native_streamNew<'e>(
     target: jlong,
     chunk_rows: jint,
     effort: jint,
+    tune: jint,
     records_: Arrays<'e>,
 ) -> jlong {
     native(&mut env, |env| {
         let records = records(env, &records_)?;
-        let mut options = options(quality, target, chunk_rows, effort)?;
+        let mut options = options(quality, target, chunk_rows, effort, tune)?;
         options.metadata = metadata(&records)?;
         let Layout { format, width, height, .. } = Layout::read(env, &layout)?;
         let model = MODELS.get(model)?;

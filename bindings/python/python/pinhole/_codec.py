@@ -34,6 +34,9 @@ Scale = Literal[1, 2, 4, 8]
 Effort = Literal["fast", "default", "best"]
 """How much work encoding may be; any decoder decodes the files of all."""
 
+Tune = Literal["perceptual", "psnr"]
+"""What the bits are spent on; any decoder decodes the files of all."""
+
 Synthesis = Literal["standard", "lite"]
 """Which of the model's synthesis transforms draws the picture."""
 
@@ -47,6 +50,7 @@ class EncodeOptions(TypedDict, total=False):
     quality: float
     target_bytes: int | None
     effort: Effort
+    tune: Tune
     chunk_rows: int
     format: Format | None
     size: tuple[int, int] | None
@@ -116,6 +120,7 @@ class Encoder:
         quality: float = 50.0,
         target_bytes: int | None = None,
         effort: Effort = "default",
+        tune: Tune = "perceptual",
         chunk_rows: int = 256,
         format: Format | None = None,
         size: tuple[int, int] | None = None,
@@ -141,16 +146,17 @@ class Encoder:
         The memory must not be written to before the call returns, as the GIL is released.
 
         `quality` is 0 (smallest) to 100 (best). `target_bytes` overrides it: the best quality whose file is at most
-        so long. `effort` "fast" takes less time and "best" makes smaller files, if the model has them (`Model.efforts`);
-        decoders need not know. `chunk_rows` is a multiple of 64. `icc`, `exif` and `xmp` are carried along; the profile of a Pillow
-        image is, too, unless `icc` is given (b"" for none).
+        so long. `effort` "fast" takes less time and "best" makes smaller files, if the model has them
+        (`Model.efforts`). `tune` "perceptual" is for eyes: fewer bits where more is going on. "psnr" is for the least
+        squared error. Decoders need to know neither. `chunk_rows` is a multiple of 64. `icc`, `exif` and `xmp` are
+        carried along; the profile of a Pillow image is, too, unless `icc` is given (b"" for none).
 
         Raises `EncodeError`, `ValueError` or `TypeError`.
         """
         if icc is None and is_pillow(picture):
             icc = picture.info.get("icc_profile")  # type: ignore[union-attr]
         name, planes = planes_of(picture, format, size)
-        options = _options(quality, target_bytes, effort, chunk_rows, icc, exif, xmp)
+        options = _options(quality, target_bytes, effort, tune, chunk_rows, icc, exif, xmp)
         return self._native.encode((name, bits, yuv), planes, options)
 
 
@@ -170,6 +176,7 @@ class StreamEncoder:
         format: Format = "rgb",
         quality: float = 50.0,
         effort: Effort = "default",
+        tune: Tune = "perceptual",
         chunk_rows: int = 256,
         bits: int = 16,
         yuv: Yuv = "bt601-full",
@@ -179,7 +186,7 @@ class StreamEncoder:
         model: Model | None = None,
     ) -> None:
         self._format: Format = format
-        options = _options(quality, None, effort, chunk_rows, icc, exif, xmp)
+        options = _options(quality, None, effort, tune, chunk_rows, icc, exif, xmp)
         self._native = _native.StreamEncoder(model or Model(), width, height, (format, bits, yuv), options)
 
     def push(self, rows: Picture) -> bytes:
@@ -381,6 +388,7 @@ def _options(
     quality: float,
     target_bytes: int | None,
     effort: Effort,
+    tune: Tune,
     chunk_rows: int,
     icc: bytes | None,
     exif: bytes | None,
@@ -394,6 +402,7 @@ def _options(
         "quality": quality,
         "target_bytes": target_bytes,
         "effort": effort,
+        "tune": tune,
         "chunk_rows": chunk_rows,
         "icc": icc or None,
         # JPEG puts this before the TIFF header, where streams start.

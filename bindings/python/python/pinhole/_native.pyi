@@ -43,6 +43,7 @@ class _Options(TypedDict):
     quality: float
     target_bytes: int | None
     effort: str
+    tune: str
     chunk_rows: int
     icc: bytes | None
     exif: bytes | None

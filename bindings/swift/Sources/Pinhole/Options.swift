@@ -48,6 +48,14 @@ public enum PinholeEffortLevel: UInt32, Sendable {
     case best = 2
 }
 
+/// What the bits of a stream are spent on. Any decoder decodes the streams of all.
+public enum PinholeTuneKind: UInt32, Sendable {
+    /// What eyes see: fewer bits where more is going on. What the model's figures are about.
+    case perceptual = 0
+    /// The least squared error.
+    case psnr = 1
+}
+
 /// Which of the model's synthesis transforms draws the picture.
 public enum PinholeSynthesisKind: UInt32, Sendable {
     /// What the model's figures are about.
@@ -69,17 +77,22 @@ extension PinholeEncoder {
         public var records: PinholeRecords
         /// Which analysis transform; the model must have it.
         public var effort: PinholeEffortLevel
+        /// What to spend the bits on.
+        public var tune: PinholeTuneKind
 
-        /// Quality 50, no target, the codec's choice of chunks, no records, the default effort, unless said otherwise.
+        /// Quality 50, no target, the codec's choice of chunks, no records, the default effort, for eyes, unless said
+        /// otherwise.
         public init(
             quality: Float = 50, targetBytes: UInt64? = nil, chunkRows: UInt32? = nil,
-            records: PinholeRecords = PinholeRecords(), effort: PinholeEffortLevel = .standard
+            records: PinholeRecords = PinholeRecords(), effort: PinholeEffortLevel = .standard,
+            tune: PinholeTuneKind = .perceptual
         ) {
             self.quality = quality
             self.targetBytes = targetBytes
             self.chunkRows = chunkRows
             self.records = records
             self.effort = effort
+            self.tune = tune
         }
 
         /// Calls a C function with the C struct, whose pointers live as long as the call.
@@ -91,6 +104,7 @@ extension PinholeEncoder {
             options.quality = quality
             options.target_bytes = targetBytes ?? 0
             options.effort = effort.rawValue
+            options.tune = tune.rawValue
             if let rows = chunkRows {
                 options.chunk_rows = rows
             }

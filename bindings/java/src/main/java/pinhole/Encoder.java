@@ -49,6 +49,7 @@ public final class Encoder extends Handle {
                     options.targetBytes(),
                     options.chunkRows(),
                     options.effort().ordinal(),
+                    options.tune().ordinal(),
                     options.metadata().records());
         } finally {
             Reference.reachabilityFence(this);

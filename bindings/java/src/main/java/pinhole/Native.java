@@ -40,6 +40,7 @@ final class Native {
             long target,
             int chunkRows,
             int effort,
+            int tune,
             byte[][] metadata)
             throws PinholeException;
 
@@ -52,6 +53,7 @@ final class Native {
             long target,
             int chunkRows,
             int effort,
+            int tune,
             byte[][] metadata)
             throws PinholeException;
 

@@ -68,6 +68,7 @@ public final class StreamEncoder extends Handle {
                     options.targetBytes(),
                     options.chunkRows(),
                     options.effort().ordinal(),
+                    options.tune().ordinal(),
                     options.metadata().records());
         } finally {
             Reference.reachabilityFence(model);

@@ -279,7 +279,7 @@ class HostileTest {
         for (long handle : new long[] {0, -1, 12345, Long.MIN_VALUE, Long.MAX_VALUE}) {
             assertEquals(
                     ErrorCode.CLOSED,
-                    code(() -> Native.encode(handle, layout, new byte[1][25], heap, 50, 0, 0, 1, none)));
+                    code(() -> Native.encode(handle, layout, new byte[1][25], heap, 50, 0, 0, 1, 0, none)));
             assertEquals(
                     ErrorCode.CLOSED,
                     code(() -> DecoderNative.decode(handle, file, null, 0, false, 9, new int[1][])));
@@ -290,16 +290,17 @@ class HostileTest {
             DecoderNative.decoderFree(handle);
         }
         long number = encoder.number();
-        code(() -> Native.encode(number, null, null, null, 50, 0, 0, 1, null));
-        code(() -> Native.encode(number, layout, new byte[1][], heap, 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, layout, none, new ByteBuffer[0], 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, layout, new byte[1][], new ByteBuffer[1], 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, layout, new byte[1][9], heap, 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, layout, new byte[1][25], heap, 50, 0, 0, 1, new byte[1][0]));
-        code(() -> Native.encode(number, layout, new byte[1][25], heap, 50, 0, 0, 1, new byte[1][]));
-        code(() -> Native.encode(number, new int[3], new byte[1][25], heap, 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, new int[99], new byte[1][25], heap, 50, 0, 0, 1, none));
-        code(() -> Native.encode(number, layout, new byte[1][25], new ByteBuffer[1], 50, 0, 0, 99, none));
+        code(() -> Native.encode(number, null, null, null, 50, 0, 0, 1, 0, null));
+        code(() -> Native.encode(number, layout, new byte[1][], heap, 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, layout, none, new ByteBuffer[0], 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, layout, new byte[1][], new ByteBuffer[1], 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, layout, new byte[1][9], heap, 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, layout, new byte[1][25], heap, 50, 0, 0, 1, 0, new byte[1][0]));
+        code(() -> Native.encode(number, layout, new byte[1][25], heap, 50, 0, 0, 1, 0, new byte[1][]));
+        code(() -> Native.encode(number, new int[3], new byte[1][25], heap, 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, new int[99], new byte[1][25], heap, 50, 0, 0, 1, 0, none));
+        code(() -> Native.encode(number, layout, new byte[1][25], new ByteBuffer[1], 50, 0, 0, 99, 0, none));
+        code(() -> Native.encode(number, layout, new byte[1][25], new ByteBuffer[1], 50, 0, 0, 1, 99, none));
         long toDecode = decoder.number();
         code(() -> DecoderNative.decode(toDecode, file, null, -1, false, 99999, new int[1][]));
         code(() -> DecoderNative.decode(toDecode, null, null, 0, false, 99999, new int[1][]));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -271,6 +272,25 @@ class PictureTest {
         byte[] file = encoder.encode(picture, EncodeOptions.target(5000));
         assertTrue(file.length <= 5000 && file.length > 4500, file.length + " bytes");
         assertEquals(WIDTH, decoder.decode(file).width());
+    }
+
+    @Test
+    void tunesDiffer() throws Exception {
+        Picture picture = Picture.of(WIDTH, HEIGHT, PixelFormat.RGB8, photograph());
+        byte[] file = encoder.encode(picture, EncodeOptions.DEFAULT);
+        EncodeOptions perceptual = EncodeOptions.DEFAULT.withTune(Tune.PERCEPTUAL);
+        assertArrayEquals(file, encoder.encode(picture, perceptual));
+        EncodeOptions psnr = EncodeOptions.DEFAULT.withTune(Tune.PSNR);
+        byte[] other = encoder.encode(picture, psnr);
+        assertFalse(Arrays.equals(file, other));
+        assertEquals(WIDTH, decoder.decode(other).width());
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try (StreamEncoder stream =
+                new StreamEncoder(model, WIDTH, HEIGHT, PixelFormat.RGB8, psnr, out)) {
+            stream.push(picture);
+            stream.finish();
+        }
+        assertArrayEquals(other, out.toByteArray());
     }
 
     @Test

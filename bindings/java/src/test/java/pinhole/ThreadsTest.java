@@ -144,7 +144,7 @@ class ThreadsTest {
                 Thread.sleep(20);
                 try {
                     Native.encode(
-                            number, layout, new byte[1][1], new java.nio.ByteBuffer[1], 50, 0, 0, 1, new byte[0][]);
+                            number, layout, new byte[1][1], new java.nio.ByteBuffer[1], 50, 0, 0, 1, 0, new byte[0][]);
                 } catch (PinholeException e) {
                     freed = e.code() == ErrorCode.CLOSED;
                 }
