@@ -21,9 +21,9 @@ decoders() {
 }
 
 bundle() {
-    stages photo-fast-follow photo-fast photo-lite photo-standard photo-standard-masked
+    stages photo-fast-follow photo-fast photo-lite photo-standard photo-standard-masked photo-standard-masked-2
     run join runs/photo-joined/last.ckpt analyses.fast=runs/photo-fast/last.ckpt \
-        syntheses.lite=runs/photo-lite/last.ckpt syntheses.standard=runs/photo-standard-masked/last.ckpt --out runs/photo-family/last.ckpt
+        syntheses.lite=runs/photo-lite/last.ckpt syntheses.standard=runs/photo-standard-masked-2/last.ckpt --out runs/photo-family/last.ckpt
     run export runs/photo-family/last.ckpt --data "$photos" --out runs/export --lambda-range 2e-4 0.4 --name photo --version "$version"
     "$pinhole" model pack runs/export -o runs/photo.pinm --check ../../samples/{coffee,chelsea,astronaut}.png
 }
