@@ -4,7 +4,9 @@ use pinhole::PixelFormat;
 use reqwest::multipart::{Form, Part};
 
 use crate::bundles::{picture, samples, stream};
-use crate::server::{Server, code};
+use crate::server::{Server, code, put};
+
+const PHOTO: &[u8] = include_bytes!("../../../models/zoo/photo/photo.pinm");
 
 #[tokio::test]
 async fn streams_become_the_codecs_pictures_in_every_format() {
@@ -60,8 +62,6 @@ async fn pictures_become_streams_and_come_back() {
     let again = server.post("/v1/encode?quality=80", png.clone()).await;
     assert_eq!(again.bytes().await.unwrap(), stream);
     assert_eq!(server.raw(&stream).await.bytes().await.unwrap(), samples(&stream));
-    let other = server.post("/v1/encode?quality=80&tune=psnr", png.clone()).await;
-    assert_ne!(other.bytes().await.unwrap(), stream);
 
     let bad = |path: &'static str, body: Vec<u8>| {
         let server = &server;
@@ -75,6 +75,32 @@ async fn pictures_become_streams_and_come_back() {
     assert_eq!(bad("/v1/encode", b"text".to_vec()).await, (415, "unsupported_type".into()));
     png.truncate(png.len() / 2);
     assert_eq!(bad("/v1/encode", png).await, (422, "invalid".into()));
+}
+
+/// The toy model knows one tune only.
+#[tokio::test]
+async fn tunes_are_those_of_the_codec() {
+    let server = Server::with("", |models| put(models, 1, PHOTO));
+    let bundle = pinhole::Bundle::parse(PHOTO).unwrap();
+    let mut encoder = pinhole::Encoder::new(&bundle, 1).unwrap();
+    let own = picture(3, 256, PixelFormat::Rgb8);
+    let mut streams = Vec::new();
+    for tune in pinhole::Tune::ALL {
+        let answer = server
+            .client
+            .post(format!("{}/v1/encode?width=256&height=256&tune={tune}", server.url))
+            .header("content-type", "application/octet-stream")
+            .body(own.data().to_vec())
+            .send()
+            .await
+            .unwrap();
+        let mut options = pinhole::EncodeOptions::default();
+        options.tune = tune;
+        let stream = answer.bytes().await.unwrap();
+        assert_eq!(stream, encoder.encode(&own, &options).unwrap());
+        streams.push(stream);
+    }
+    assert_ne!(streams[0], streams[1]);
 }
 
 #[tokio::test]
