@@ -36,7 +36,7 @@ pub struct EncodeOptions<'m> {
     pub target: Option<Target>,
     /// How the latents are made. The streams of all are decoded alike.
     pub effort: Effort,
-    /// What symbols are chosen for.
+    /// What symbols are chosen for. Default [`Tune::Perceptual`].
     pub tune: Tune,
     /// Picture rows of a chunk, a multiple of 64. Default [`DEFAULT_CHUNK_ROWS`](Self::DEFAULT_CHUNK_ROWS).
     pub chunk_rows: u32,

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use super::predict::Prediction;
+use super::quantise::BIT_WORTH;
 
 /// What an encoder chooses symbols for. Decoders need not know. Models whose symbols are chosen one by one have one way only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,36 +53,37 @@ const LIMIT: i64 = 6;
 const WORTHS: [i32; 2 * LIMIT as usize + 1] =
     [3973, 4161, 4358, 4564, 4780, 5006, 5243, 5491, 5751, 6023, 6307, 6606, 6918];
 
-/// Compares positions with the mean of those that were predicted with them.
+/// How positions that were predicted together are weighed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Masking {
-    tune: Tune,
-    /// Sum of all scale indices.
-    total: i64,
-    positions: i64,
+pub(super) enum Masking {
+    /// All alike.
+    Alike,
+    /// By the mean of all, of which this is the sum of the scale indices.
+    Against { total: i64, positions: i64 },
 }
 
 impl Masking {
     #[inline(always)]
     pub(super) fn new(tune: Tune, prediction: &Prediction, channels: usize) -> Self {
-        let scale = prediction.scale.as_slice();
-        let positions = (scale.len() / channels) as i64;
-        Masking { tune, total: scale.chunks_exact(channels).map(sum).sum(), positions }
+        match tune {
+            Tune::Psnr => Masking::Alike,
+            Tune::Perceptual => {
+                let scales = prediction.scale.as_slice().chunks_exact(channels);
+                let positions = scales.len() as i64;
+                Masking::Against { total: scales.map(sum).sum(), positions }
+            }
+        }
     }
 
     /// What a bit is worth at a position with these scale indices.
     #[inline(always)]
     pub(super) fn worth(self, scale: &[u8]) -> i32 {
-        let busier = match self.tune {
-            Tune::Psnr => 0,
-            Tune::Perceptual => {
-                // At most 256 · 4096 indices at each of fewer than 2^17 positions.
-                let unit = self.positions * scale.len() as i64;
-                let above = sum(scale) * self.positions - self.total;
-                // Rounded; a prediction has positions, a bundle channels.
-                (2 * above + unit).div_euclid(2 * unit.max(1)).clamp(-LIMIT, LIMIT)
-            }
-        };
+        let Masking::Against { total, positions } = self else { return BIT_WORTH };
+        // At most 256 · 4096 indices at each of fewer than 2^17 positions.
+        let unit = positions * scale.len() as i64;
+        let above = sum(scale) * positions - total;
+        // Rounded; a prediction has positions, a bundle channels.
+        let busier = (2 * above + unit).div_euclid(2 * unit.max(1)).clamp(-LIMIT, LIMIT);
         WORTHS[(busier + LIMIT) as usize]
     }
 }
@@ -96,7 +98,6 @@ fn sum(scale: &[u8]) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latent::quantise::BIT_WORTH;
 
     fn worths(tune: Tune, positions: &[[u8; 3]]) -> alloc::vec::Vec<i32> {
         let mut prediction = Prediction::default();

@@ -11,8 +11,8 @@ use crate::entropy::{TableSet, entry};
 /// High-rate theory has 2 ln 2 / 12 = 0.116 (the slope of D = Δ²/12 · 2^(−2R)). Where symbols are mostly zero a bit buys
 /// less than that; 0.08 measured best, 4 % fewer bytes on Kodak than rounding to the nearest at equal SSIMULACRA2, at
 /// equal PSNR and at equal MS-SSIM alike (0.05 and 0.10 come within 0.5 %). Training chooses symbols in the same way
-/// (`BIT_WORTH` in `tables.py`): a change here wants the models trained anew.
-pub(super) const BIT_WORTH: u32 = 5243;
+/// (`BIT_WORTH` in `rate.py`): a change here wants the models trained anew.
+pub(super) const BIT_WORTH: i32 = 5243;
 
 /// Magnitudes with a threshold of their own, zero among them; larger ones share the last.
 const MAGNITUDES: usize = 16;
@@ -125,7 +125,6 @@ impl Quantise for Nearest {
         v: &mut [i16],
         mean: &[i16],
         scale: &[u8],
-        _worth: i32,
         entries: &mut [u16],
         large: &mut Vec<i32>,
     ) -> usize {

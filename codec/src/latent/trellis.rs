@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use super::dependent::{Dependent, NEXT, STATES, halves, quantiser_of};
+use super::masking::Masking;
 use super::write::Quantise;
 use super::{FRACTION, GROUP, SYMBOL_LIMIT, coarse, none_coded, reconstruct};
 use crate::entropy::{TableSet, entry};
@@ -217,9 +218,10 @@ fn neighbour(quantiser: u8, parity: u8, size: i32) -> i32 {
     lower + ((lower & 1) ^ i32::from(parity))
 }
 
-impl Quantise for Trellis {
+impl Trellis {
+    /// As [`Quantise::position`], where a bit is worth `worth` squared symbols in 2^-16.
     #[inline(always)]
-    fn position(
+    fn choose(
         &mut self,
         v: &mut [i16],
         mean: &[i16],
@@ -267,6 +269,27 @@ impl Quantise for Trellis {
     }
 }
 
+/// Chooses the symbols of positions that were predicted together.
+#[derive(Debug)]
+pub(super) struct Masked<'t> {
+    pub(super) trellis: &'t mut Trellis,
+    pub(super) masking: Masking,
+}
+
+impl Quantise for Masked<'_> {
+    #[inline(always)]
+    fn position(
+        &mut self,
+        v: &mut [i16],
+        mean: &[i16],
+        scale: &[u8],
+        entries: &mut [u16],
+        large: &mut Vec<i32>,
+    ) -> usize {
+        self.trellis.choose(v, mean, scale, self.masking.worth(scale), entries, large)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +314,7 @@ mod tests {
 
     /// The least and the most that a bit is worth anywhere, and some more.
     fn worths() -> impl Strategy<Value = i32> {
-        BIT_WORTH as i32 / 2..=BIT_WORTH as i32 * 3 / 2
+        BIT_WORTH / 2..=BIT_WORTH * 3 / 2
     }
 
     /// What coding `distances` as `symbols` costs, in squared symbols, and the decoder's distances.
@@ -341,7 +364,7 @@ mod tests {
         let mut entries = vec![0; v.len() + GROUP];
         let mut large = Vec::new();
         let means = vec![mean; v.len()];
-        let coded = Trellis::new(tables, 0, fine).position(
+        let coded = Trellis::new(tables, 0, fine).choose(
             &mut v,
             &means,
             &scales,
@@ -395,14 +418,7 @@ mod tests {
         let (mut entries, mut large) = ([0; 3 + GROUP], Vec::new());
         let mut trellis = Trellis::new(&tables, 2, 0);
         assert_eq!(
-            trellis.position(
-                &mut v,
-                &[1, 2, 3],
-                &[1, 2, 0],
-                BIT_WORTH as i32,
-                &mut entries,
-                &mut large
-            ),
+            trellis.choose(&mut v, &[1, 2, 3], &[1, 2, 0], BIT_WORTH, &mut entries, &mut large),
             1
         );
         assert_eq!((v[0], v[2], large.len()), (1, 3, 0));

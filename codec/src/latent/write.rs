@@ -7,7 +7,7 @@ use super::GROUP;
 use super::masking::{Masking, Tune};
 use super::predict::Prediction;
 use super::quantise::Nearest;
-use super::trellis::Trellis;
+use super::trellis::{Masked, Trellis};
 use crate::bundle::Bundle;
 use crate::engine::kernels::{Work, wide};
 use crate::entropy::RansEncoder;
@@ -31,7 +31,7 @@ enum Quantiser {
 
 /// Finds the symbols of one position.
 pub(super) trait Quantise {
-    /// Quantises latents, where a bit is worth `worth` squared symbols in 2⁻¹⁶, writes entries for those that are coded to the front of `entries` (which has room for all and
+    /// Quantises latents, writes entries for those that are coded to the front of `entries` (which has room for all and
     /// [`GROUP`] more) and appends symbols that do not fit an entry to `large`. Puts what the decoder will see in place of
     /// the latents. Returns how many are coded.
     fn position(
@@ -39,7 +39,6 @@ pub(super) trait Quantise {
         v: &mut [i16],
         mean: &[i16],
         scale: &[u8],
-        worth: i32,
         entries: &mut [u16],
         large: &mut Vec<i32>,
     ) -> usize;
@@ -70,13 +69,11 @@ impl<'a> SymbolWriter<'a> {
         self.entries.resize(prediction.scale.as_slice().len() + GROUP, 0);
         self.large.clear();
         let channels = self.bundle.settings().latent_channels;
-        let masking = Masking::new(tune, prediction, channels);
         let (entries, large) = (&mut self.entries[..], &mut self.large);
         let coded = match &mut self.quantiser {
             Quantiser::Nearest(nearest) => wide(Quantising {
                 quantiser: &mut **nearest,
                 channels,
-                masking,
                 prediction,
                 positions,
                 v,
@@ -84,9 +81,11 @@ impl<'a> SymbolWriter<'a> {
                 large,
             }),
             Quantiser::Dependent(trellis) => wide(Quantising {
-                quantiser: &mut **trellis,
+                quantiser: &mut Masked {
+                    trellis,
+                    masking: Masking::new(tune, prediction, channels),
+                },
                 channels,
-                masking,
                 prediction,
                 positions,
                 v,
@@ -102,7 +101,6 @@ impl<'a> SymbolWriter<'a> {
 struct Quantising<'a, Q, P> {
     quantiser: &'a mut Q,
     channels: usize,
-    masking: Masking,
     prediction: &'a Prediction,
     positions: &'a mut P,
     v: &'a mut [i16],
@@ -115,24 +113,14 @@ impl<Q: Quantise, P: Iterator<Item = usize>> Work for Quantising<'_, Q, P> {
 
     #[inline(always)]
     fn run(self) -> usize {
-        let Quantising {
-            quantiser,
-            channels: m,
-            masking,
-            prediction,
-            positions,
-            v,
-            entries,
-            large,
-        } = self;
+        let Quantising { quantiser, channels: m, prediction, positions, v, entries, large } = self;
         let mut coded = 0;
         let mean = prediction.mean.as_slice().chunks_exact(m);
         for ((mean, scale), position) in
             mean.zip(prediction.scale.as_slice().chunks_exact(m)).zip(positions)
         {
             let v = &mut v[position * m..][..m];
-            let worth = masking.worth(scale);
-            coded += quantiser.position(v, mean, scale, worth, &mut entries[coded..], large);
+            coded += quantiser.position(v, mean, scale, &mut entries[coded..], large);
         }
         coded
     }
