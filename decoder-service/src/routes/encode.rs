@@ -175,14 +175,10 @@ fn stream(
     if let Some(rows) = query.chunk_rows {
         options.chunk_rows = rows;
     }
-    options.effort = match query.effort.as_deref() {
-        None | Some("default") => Effort::Default,
-        Some("fast") => Effort::Fast,
-        Some("best") => Effort::Best,
-        Some(other) => {
-            return Err(bad(format!("effort '{other}': must be fast, default or best")));
-        }
-    };
+    if let Some(name) = &query.effort {
+        options.effort = Effort::from_name(name)
+            .ok_or_else(|| bad(format!("effort '{name}': must be fast, default or best")))?;
+    }
     if let Some(name) = &query.tune {
         options.tune = Tune::from_name(name)
             .ok_or_else(|| bad(format!("tune '{name}': must be perceptual or psnr")))?;

@@ -1,12 +1,22 @@
 //! Pictures in and out.
 
-use pinhole::PixelFormat;
+use pinhole::{Picture, PixelFormat};
+use reqwest::Response;
 use reqwest::multipart::{Form, Part};
 
 use crate::bundles::{picture, samples, stream};
 use crate::server::{Server, code, put};
 
 const PHOTO: &[u8] = include_bytes!("../../../models/zoo/photo/photo.pinm");
+
+/// Asks for the stream of a picture's bare samples.
+async fn encode_samples(server: &Server, picture: &Picture, options: &str) -> Response {
+    let (width, height) = (picture.width(), picture.height());
+    let path = format!("/v1/encode?width={width}&height={height}&{options}");
+    let request = server.client.post(format!("{}{path}", server.url));
+    let request = request.header("content-type", "application/octet-stream");
+    request.body(picture.data().to_vec()).send().await.unwrap()
+}
 
 #[tokio::test]
 async fn streams_become_the_codecs_pictures_in_every_format() {
@@ -43,14 +53,7 @@ async fn streams_become_the_codecs_pictures_in_every_format() {
 async fn pictures_become_streams_and_come_back() {
     let server = Server::start("");
     let own = picture(3, 64, PixelFormat::Rgb8);
-    let raw = server
-        .client
-        .post(format!("{}/v1/encode?width=64&height=64&quality=80", server.url))
-        .header("content-type", "application/octet-stream")
-        .body(own.data().to_vec())
-        .send()
-        .await
-        .unwrap();
+    let raw = encode_samples(&server, &own, "quality=80").await;
     assert_eq!(raw.status(), 200);
     assert_eq!(raw.headers()["content-type"], "image/x-pinhole");
     let stream = raw.bytes().await.unwrap();
@@ -86,14 +89,7 @@ async fn tunes_are_those_of_the_codec() {
     let own = picture(3, 256, PixelFormat::Rgb8);
     let mut streams = Vec::new();
     for tune in pinhole::Tune::ALL {
-        let answer = server
-            .client
-            .post(format!("{}/v1/encode?width=256&height=256&tune={tune}", server.url))
-            .header("content-type", "application/octet-stream")
-            .body(own.data().to_vec())
-            .send()
-            .await
-            .unwrap();
+        let answer = encode_samples(&server, &own, &format!("tune={tune}")).await;
         let mut options = pinhole::EncodeOptions::default();
         options.tune = tune;
         let stream = answer.bytes().await.unwrap();

@@ -91,7 +91,7 @@ def crc32c(content: bytes) -> int:
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = (table >> 1) ^ (0x82F63B78 * (table & 1))
-    return int(_crc32c(np.frombuffer(content, np.uint8), table.astype(np.uint32)))
+    return int(_crc32c(np.frombuffer(content, np.uint8), table))
 
 
 @numba.njit(cache=True)

@@ -37,10 +37,6 @@ def drawn(rows: int, columns: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     return (torch.randn(rows, columns, generator=random) * 0.1 * 1.1**scale * 16).round() / 16, scale
 
 
-def alike(rows: int) -> torch.Tensor:
-    return torch.full((rows,), BIT_WORTH)
-
-
 def test_no_path_is_cheaper():
     residual, scale = drawn(40, 4, 1)
     scale = scale.clamp(min=SKIP_BELOW)
@@ -70,7 +66,7 @@ def test_rows_and_columns_find_the_same():
 
 def test_what_is_skipped_is_zero_free_and_leaves_the_state():
     residual, scale = drawn(50, 30, 3)
-    values, second, magnitude = search(residual, scale, PRICES, alike(len(residual)))
+    values, second, magnitude = search(residual, scale, PRICES, torch.full((50,), BIT_WORTH))
     for row in range(len(residual)):
         coded = (scale[row] >= SKIP_BELOW).tolist()
         signs = [-1 if v < 0 else 1 for v in residual[row].tolist()]
